@@ -1,0 +1,22 @@
+//! The words that cross a boundary between Parlour's crates.
+//!
+//! Ids, units, roles, grants, tracks, commands and events: data without behaviour. Nothing here performs I/O, reads a
+//! clock or holds a rule of the product.
+
+pub mod command;
+pub mod event;
+pub mod id;
+pub mod media;
+pub mod participant;
+pub mod redacted;
+pub mod unit;
+
+pub use command::{Command, Join, Refusal, Reply, RequestId, Resume};
+pub use event::{Event, LeaveReason};
+pub use id::{Identity, ParticipantKey, ParticipantSid, PublicationKey, SessionId, TrackCid, TrackSid};
+pub use media::{
+    Codec, Edge, Encryption, Layer, LayerSpec, MediaKind, Medium, Quality, TrackRequest, TrackSource, VideoSize,
+};
+pub use participant::{Grants, ParticipantRecord, ParticipantState, Role, TrackRecord};
+pub use redacted::Redacted;
+pub use unit::{Bitrate, DataSize};
