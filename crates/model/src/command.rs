@@ -11,10 +11,6 @@ use crate::media::{Quality, TrackRequest, VideoSize};
 use crate::participant::{ClientTraits, Grants, ParticipantRecord, Role};
 use crate::redacted::Redacted;
 
-/// Pairs a command with its reply. Chosen by whoever asks, unique while unanswered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
 /// What can be asked.
 #[derive(Debug)]
 pub enum Command {
@@ -55,21 +51,10 @@ pub enum Command {
     UpdateSessionMetadata(Redacted<String>),
     /// Ends the session for all.
     End,
-    /// Answered by [`Reply::Sessions`]; the session of the envelope is not looked at.
+    /// Answered by [`Reply::Sessions`]; the addressed session is not looked at.
     ListSessions,
     /// Answered by [`Reply::Session`].
     DescribeSession,
-}
-
-/// A command with its address.
-#[derive(Debug)]
-pub struct Envelope {
-    /// For the reply.
-    pub request: RequestId,
-    /// Which session.
-    pub session: SessionId,
-    /// What.
-    pub command: Command,
 }
 
 /// How the client connects its media.

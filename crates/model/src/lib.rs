@@ -11,7 +11,7 @@ pub mod participant;
 pub mod redacted;
 pub mod unit;
 
-pub use command::{Command, Join, Refusal, Reply, RequestId, Resume};
+pub use command::{Command, Join, Refusal, Reply, Resume};
 pub use event::{Event, LeaveReason};
 pub use id::{Identity, ParticipantKey, ParticipantSid, PublicationKey, SessionId, TrackCid, TrackSid};
 pub use media::{

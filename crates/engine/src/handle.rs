@@ -1,0 +1,121 @@
+//! How the control plane speaks to the workers: bounded mailboxes in, one bounded event stream per participant out.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+
+use parlour_model::command::{Action, Joined, SessionRecord};
+use parlour_model::{Command, Event, Join, ParticipantSid, Refusal, Reply, SessionId};
+use tokio::sync::{mpsc, oneshot};
+
+/// Events that may wait for one participant's signalling. A joiner of a full session is told of everyone in a handful
+/// of events; a client that has not taken this many is not reading, and its participant is closed.
+pub const EVENT_BACKLOG: usize = 256;
+
+/// What a participant is told, in order. Ends after [`Event::Leave`].
+pub type EventStream = mpsc::Receiver<Event>;
+
+/// A command on its way to a worker.
+pub(crate) struct Message {
+    pub(crate) session: SessionId,
+    pub(crate) command: Command,
+    pub(crate) reply: Option<oneshot::Sender<Reply>>,
+    /// Where the participant that this command brings in wants its events.
+    pub(crate) events: Option<mpsc::Sender<Event>>,
+}
+
+/// A worker's mailbox.
+pub(crate) struct Mailbox {
+    pub(crate) sender: SyncSender<Message>,
+    pub(crate) waker: Arc<mio::Waker>,
+}
+
+/// Speaks to all workers. Cheap to clone.
+#[derive(Clone)]
+pub struct EngineHandle {
+    mailboxes: Arc<[Mailbox]>,
+}
+
+impl EngineHandle {
+    pub(crate) fn new(mailboxes: Vec<Mailbox>) -> Self {
+        Self { mailboxes: mailboxes.into() }
+    }
+
+    /// Brings a participant in. The stream lives as long as the participant, over any number of resumes.
+    pub async fn join(&self, session: &SessionId, join: Join) -> Result<(Joined, EventStream), Refusal> {
+        let (events, stream) = mpsc::channel(EVENT_BACKLOG);
+        match self.ask(session, Command::Join(Box::new(join)), Some(events)).await? {
+            Reply::Joined(joined) => Ok((*joined, stream)),
+            _ => Err(Refusal::Internal),
+        }
+    }
+
+    /// Sends a command and waits for its reply; a refusal is the error.
+    pub async fn request(&self, session: &SessionId, command: Command) -> Result<Reply, Refusal> {
+        self.ask(session, command, None).await
+    }
+
+    /// Sends a participant's action without waiting: results come as events. Actions of one sender arrive in order.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] when the worker's mailbox is full: nothing was sent.
+    pub fn act(&self, session: &SessionId, participant: &ParticipantSid, action: Action) -> Result<(), Refusal> {
+        let command = Command::Act(participant.clone(), action);
+        self.post(self.worker_of(session), Message { session: session.clone(), command, reply: None, events: None })
+    }
+
+    /// Every session of every worker.
+    pub async fn sessions(&self) -> Vec<SessionRecord> {
+        let mut all = Vec::new();
+        for mailbox in self.mailboxes.iter() {
+            let (reply, answer) = oneshot::channel();
+            let message = Message {
+                session: SessionId::from(""),
+                command: Command::ListSessions,
+                reply: Some(reply),
+                events: None,
+            };
+            if self.post(mailbox, message).is_ok()
+                && let Ok(Reply::Sessions(sessions)) = answer.await
+            {
+                all.extend(sessions);
+            }
+        }
+        all
+    }
+
+    async fn ask(
+        &self,
+        session: &SessionId,
+        command: Command,
+        events: Option<mpsc::Sender<Event>>,
+    ) -> Result<Reply, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message { session: session.clone(), command, reply: Some(reply), events };
+        self.post(self.worker_of(session), message)?;
+        match answer.await {
+            Ok(Reply::Refused(refusal)) => Err(refusal),
+            Ok(reply) => Ok(reply),
+            // The worker dropped the message: it is gone or stopping.
+            Err(_) => Err(Refusal::Draining),
+        }
+    }
+
+    fn post(&self, mailbox: &Mailbox, message: Message) -> Result<(), Refusal> {
+        mailbox.sender.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => Refusal::Limit,
+            TrySendError::Disconnected(_) => Refusal::Draining,
+        })?;
+        // A failed wake only delays the message to the worker's next deadline.
+        let _ = mailbox.waker.wake();
+        Ok(())
+    }
+
+    /// A session lives on one worker for its whole life, found from its name alone.
+    fn worker_of(&self, session: &SessionId) -> &Mailbox {
+        let mut hasher = DefaultHasher::new();
+        session.as_str().hash(&mut hasher);
+        let index = (hasher.finish() % self.mailboxes.len() as u64) as usize;
+        &self.mailboxes[index]
+    }
+}
