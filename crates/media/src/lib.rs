@@ -1,1 +1,21 @@
+//! For each RTP packet and each receiver: whether and how it is forwarded.
 //!
+//! One [`Room`] holds the publications of its participants and the edges between them. Packets and time go in; packets,
+//! ready to be sealed, and events come out. Layer selection, rewriting, repair, pacing, reports, feedback and speaker
+//! detection are here. SDP, sockets, SRTP and the rules of a session are not.
+//!
+//! Words are those of RFC 7656: a source is an incoming RTP stream, a stream an outgoing one.
+
+pub mod config;
+pub mod counters;
+pub mod error;
+pub mod event;
+pub mod room;
+pub mod spec;
+
+pub use config::MediaConfig;
+pub use counters::MediaCounters;
+pub use error::{ForwardDrop, RtcpDrop, RtpDrop};
+pub use event::{Feedback, MediaEvent, PacketResult, ReceiverReport, SentPacket, Transmit, TransmitKind};
+pub use room::Room;
+pub use spec::{DownlinkSpec, IngressSection, SubscriptionSpec, UplinkSpec};

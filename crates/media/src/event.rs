@@ -1,0 +1,109 @@
+//! What comes out of a room besides packets.
+
+use std::time::{Duration, Instant};
+
+use parlour_model::command::Leg;
+use parlour_model::{Layer, ParticipantKey, PublicationKey};
+
+/// A packet in the caller's buffer, to be sealed and sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// To whom.
+    pub to: ParticipantKey,
+    /// On which of its connections.
+    pub leg: Leg,
+    /// Which protection it needs.
+    pub kind: TransmitKind,
+    /// How much of the buffer it fills, in bytes.
+    pub len: usize,
+}
+
+/// What a transmit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransmitKind {
+    /// An RTP packet.
+    Rtp,
+    /// A compound or reduced-size RTCP packet.
+    Rtcp,
+}
+
+/// Something the shard should know of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaEvent {
+    /// Loudness and speaking changed: (who, 0 to 1, speaks). Of the whole room: who may be told of whom follows the
+    /// audio edges, and is for the caller to keep.
+    Speakers(Vec<(ParticipantKey, f32, bool)>),
+    /// The layers anybody takes changed: every announced layer with yes or no.
+    SubscribedLayers {
+        /// Of which publication.
+        publication: PublicationKey,
+        /// From the smallest.
+        wanted: Vec<(Layer, bool)>,
+    },
+    /// Video is held back for want of budget, or sent again.
+    StreamState {
+        /// From whom it is held back.
+        receiver: ParticipantKey,
+        /// Which.
+        publication: PublicationKey,
+        /// Held back.
+        paused: bool,
+    },
+    /// The first packet of a subscription was forwarded.
+    FirstPacket {
+        /// To whom.
+        receiver: ParticipantKey,
+        /// Of which publication.
+        publication: PublicationKey,
+    },
+}
+
+/// What one receiver's transport-wide feedback said of the packets it covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feedback {
+    /// Whose.
+    pub receiver: ParticipantKey,
+    /// When it came in.
+    pub at: Instant,
+    /// In order of sending; packets no longer known are left out.
+    pub packets: Vec<PacketResult>,
+}
+
+/// The fate of one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketResult {
+    /// Its number.
+    pub sent: SentPacket,
+    /// Arrival on the receiver's clock, counted from an instant of its own; `None`: not (yet) arrived.
+    pub arrival: Option<Duration>,
+}
+
+/// A packet with a transport-wide sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentPacket {
+    /// Transport-wide number, extended.
+    pub sequence: u64,
+    /// RTP header and payload in bytes, without SRTP tag and lower headers.
+    pub size: u16,
+    /// When it was written for sending.
+    pub at: Instant,
+    /// Media or repetition of media.
+    pub repair: bool,
+}
+
+/// What is known of a participant's two directions, for its connection quality.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReceiverReport {
+    /// Share of its packets that did not reach us and were not repaired, 0 to 1, over the last report interval.
+    pub uplink_loss: f32,
+    /// Interarrival jitter of what it sends, the worst of its streams (RFC 3550, 6.4.1).
+    pub uplink_jitter: Duration,
+    /// Share of our packets it reports lost, 0 to 1, weighted over its streams.
+    pub downlink_loss: f32,
+    /// The worst jitter it reports.
+    pub downlink_jitter: Duration,
+    /// Round trip by sender and receiver reports; `None` before the first.
+    pub rtt: Option<Duration>,
+    /// Some video it wants is held back for want of budget.
+    pub held_back: bool,
+}
