@@ -1,0 +1,120 @@
+//! Writing RTP headers: fixed fields (RFC 3550 section 5.1) and extension elements (RFC 8285).
+//!
+//! Elements go out in the one-byte form as long as every id is at most 14 and every value 1 to 16 bytes; the first that
+//! does not fit turns the header to the two-byte form, which a peer must have agreed to (`extmap-allow-mixed`) or have
+//! asked for by an id above 14.
+
+use crate::extension::{self, ExtensionValue, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE};
+use crate::wire::{BufferFull, Cursor};
+
+/// The fields of every RTP packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// See [`crate::Packet::marker`].
+    pub marker: bool,
+    /// 0..=127; the eighth bit is not written.
+    pub payload_type: u8,
+    /// Sequence number.
+    pub sequence: u16,
+    /// In units of the codec's clock.
+    pub timestamp: u32,
+    /// Of the stream.
+    pub ssrc: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    None,
+    OneByte,
+    TwoByte,
+}
+
+/// Where the first element goes: after the fixed header and the four bytes of profile and length.
+const ELEMENTS_AT: usize = crate::packet::FIXED_HEADER_LEN + 4;
+
+/// The most bytes that elements of the one-byte form can take: 14 ids with 16 bytes and a length each.
+const ONE_BYTE_MAX: usize = 14 * 17;
+
+/// Writes a header element by element.
+///
+/// ```
+/// # use parlour_rtp::{Header, HeaderWriter, TransportSequence};
+/// let mut buffer = [0; 1500];
+/// let mut writer = HeaderWriter::new(&mut buffer, Header { payload_type: 96, ..Header::default() })?;
+/// writer.put(3, &TransportSequence(7))?;
+/// assert_eq!(writer.finish()?, 20);
+/// # Ok::<(), parlour_rtp::BufferFull>(())
+/// ```
+#[derive(Debug)]
+pub struct HeaderWriter<'a> {
+    cursor: Cursor<'a>,
+    form: Form,
+}
+
+impl<'a> HeaderWriter<'a> {
+    /// Begins at the front of `buffer`.
+    pub fn new(buffer: &'a mut [u8], header: Header) -> Result<Self, BufferFull> {
+        let mut cursor = Cursor::new(buffer);
+        cursor.put_u8(2 << 6)?;
+        cursor.put_u8(u8::from(header.marker) << 7 | header.payload_type & 0x7f)?;
+        cursor.put_u16(header.sequence)?;
+        cursor.put_u32(header.timestamp)?;
+        cursor.put_u32(header.ssrc)?;
+        Ok(Self { cursor, form: Form::None })
+    }
+
+    /// Adds a typed element.
+    pub fn put(&mut self, id: u8, value: &impl ExtensionValue) -> Result<(), BufferFull> {
+        let (bytes, len) = value.encoded();
+        self.put_bytes(id, bytes.get(..len).unwrap_or_default())
+    }
+
+    /// Adds an element with any value of up to 255 bytes. Id 0 is padding on the wire and is refused as not fitting.
+    pub fn put_bytes(&mut self, id: u8, value: &[u8]) -> Result<(), BufferFull> {
+        let len = u8::try_from(value.len()).map_err(|_| BufferFull)?;
+        if id == 0 {
+            return Err(BufferFull);
+        }
+        let fits_one_byte = id <= 14 && (1..=16).contains(&len);
+        match (self.form, fits_one_byte) {
+            (Form::None, _) => self.open(if fits_one_byte { Form::OneByte } else { Form::TwoByte })?,
+            (Form::OneByte, false) => self.widen()?,
+            (Form::OneByte | Form::TwoByte, _) => {}
+        }
+        match self.form {
+            Form::OneByte => self.cursor.put_u8(id << 4 | (len - 1))?,
+            Form::None | Form::TwoByte => self.cursor.put(&[id, len])?,
+        }
+        self.cursor.put(value)
+    }
+
+    /// Closes the header and returns its length: where the payload goes.
+    pub fn finish(mut self) -> Result<usize, BufferFull> {
+        if self.form != Form::None {
+            self.cursor.pad_to_word(ELEMENTS_AT)?;
+            let words = u16::try_from((self.cursor.len() - ELEMENTS_AT) / 4).map_err(|_| BufferFull)?;
+            self.cursor.overwrite(ELEMENTS_AT - 2, &words.to_be_bytes());
+        }
+        Ok(self.cursor.len())
+    }
+
+    fn open(&mut self, form: Form) -> Result<(), BufferFull> {
+        let profile = if form == Form::OneByte { ONE_BYTE_PROFILE } else { TWO_BYTE_PROFILE };
+        self.cursor.put_u16(profile)?;
+        self.cursor.put_u16(0)?;
+        self.cursor.overwrite(0, &[2 << 6 | 1 << 4]);
+        self.form = form;
+        Ok(())
+    }
+
+    /// Rewrites the elements so far from the one-byte to the two-byte form. Rare, hence simple.
+    fn widen(&mut self) -> Result<(), BufferFull> {
+        let mut copy = [0; ONE_BYTE_MAX];
+        let elements = self.cursor.written().get(ELEMENTS_AT..).unwrap_or_default();
+        let copy = copy.get_mut(..elements.len()).ok_or(BufferFull)?;
+        copy.copy_from_slice(elements);
+        self.cursor.truncate(crate::packet::FIXED_HEADER_LEN);
+        self.open(Form::TwoByte)?;
+        extension::elements(ONE_BYTE_PROFILE, copy).try_for_each(|(id, value)| self.put_bytes(id, value))
+    }
+}
