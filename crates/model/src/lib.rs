@@ -9,6 +9,7 @@ pub mod id;
 pub mod media;
 pub mod participant;
 pub mod redacted;
+pub mod session;
 pub mod unit;
 
 pub use command::{Command, Join, Refusal, Reply, Resume};

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{Identity, ParticipantSid, TrackCid, TrackSid};
 use crate::media::{Codec, Encryption, LayerSpec, MediaKind, TrackSource, VideoSize};
 use crate::redacted::Redacted;
 
 /// What someone is in the session. There is no hidden role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Leads the session.
     Therapist,
