@@ -1,0 +1,185 @@
+// The call: one livekit-client room and what the views need of it as signals. No markup here.
+import { batch, computed, signal } from "@preact/signals";
+import { ExternalE2EEKeyProvider, Room, RoomEvent, Track, type RemoteTrack } from "livekit-client";
+import type { LocalAudioTrack, LocalVideoTrack, Participant, TrackPublication } from "livekit-client";
+import E2eeWorker from "livekit-client/e2ee-worker?worker";
+import { audience } from "./audience";
+import { chosen, LIVEKIT_KINDS, remember, type DeviceKind } from "./devices";
+import { roomOptions } from "./media";
+import { others, person, type Person } from "./people";
+import type { Preview } from "./preview";
+import { deviceProblem, ending, type Ending } from "./problems";
+import { t } from "./texts";
+import type { Ticket } from "./ticket";
+
+export type Connection = "connecting" | "connected" | "reconnecting";
+
+/** After any of these the snapshot of people is taken anew: with at most a dozen people that is cheaper than care. */
+const CHANGES_PEOPLE = [
+  RoomEvent.ParticipantConnected,
+  RoomEvent.ParticipantDisconnected,
+  RoomEvent.ParticipantNameChanged,
+  RoomEvent.ParticipantAttributesChanged,
+  RoomEvent.ParticipantPermissionsChanged,
+  RoomEvent.TrackSubscribed,
+  RoomEvent.TrackUnsubscribed,
+  RoomEvent.TrackPublished,
+  RoomEvent.TrackUnpublished,
+  RoomEvent.TrackMuted,
+  RoomEvent.TrackUnmuted,
+  RoomEvent.TrackStreamStateChanged,
+  RoomEvent.LocalTrackPublished,
+  RoomEvent.LocalTrackUnpublished,
+  RoomEvent.ActiveSpeakersChanged,
+  RoomEvent.ConnectionQualityChanged,
+  RoomEvent.Connected,
+  RoomEvent.Reconnected,
+  RoomEvent.Moved,
+] as const;
+
+export class Call {
+  readonly connection = signal<Connection>("connecting");
+  readonly self = signal<Person | null>(null);
+  readonly others = signal<readonly Person[]>([]);
+  readonly mayPublish = signal(true);
+  readonly soundBlocked = signal(false);
+  /** The newest thing worth telling: shown for a while and read out. The number makes equal texts distinct. */
+  readonly notice = signal<{ id: number; text: string }>({ id: 0, text: "" });
+
+  readonly audience = computed(() =>
+    audience({
+      connection: this.connection.value,
+      microphone: this.self.value?.microphone ?? false,
+      camera: this.self.value?.camera != null,
+      others: this.others.value.map((other) => other.name),
+    }),
+  );
+
+  readonly #room: Room;
+  readonly #keys = new ExternalE2EEKeyProvider();
+  readonly #ended: (how: Ending) => void;
+  /** My own switch is in motion, so a mute that arrives now is mine. */
+  #switching = 0;
+
+  constructor(ended: (how: Ending) => void, encrypted: boolean) {
+    this.#ended = ended;
+    this.#room = new Room(
+      encrypted ? { ...roomOptions, encryption: { keyProvider: this.#keys, worker: new E2eeWorker() } } : roomOptions,
+    );
+    this.#listen();
+  }
+
+  /** Resolves when picture and sound can flow; what is in the preview is published. */
+  async join(ticket: Ticket, preview: Preview): Promise<void> {
+    if (ticket.key) {
+      await this.#keys.setKey(ticket.key);
+      await this.#room.setE2EEEnabled(true);
+    }
+    await this.#room.connect(location.origin.replace(/^http/, "ws"), ticket.token);
+    this.#update();
+    const { camera, microphone } = preview.release();
+    if (microphone) await this.#publish(microphone, Track.Source.Microphone);
+    if (camera) await this.#publish(camera, Track.Source.Camera);
+    const { speaker } = chosen.value;
+    if (speaker) await this.choose("speaker", speaker);
+  }
+
+  async #publish(track: LocalAudioTrack | LocalVideoTrack, source: Track.Source): Promise<void> {
+    try {
+      await this.#room.localParticipant.publishTrack(track, { source });
+    } catch {
+      track.stop();
+      this.#tell(t("control.not_allowed"));
+    }
+  }
+
+  #listen(): void {
+    const room = this.#room;
+    for (const event of CHANGES_PEOPLE) room.on(event, () => this.#update());
+    room
+      .on(RoomEvent.TrackSubscribed, (track) => this.#play(track))
+      .on(RoomEvent.TrackUnsubscribed, (track) => track.detach().forEach((element) => element.remove()))
+      .on(RoomEvent.ParticipantConnected, (p) => this.#tell(t("call.joined", { name: p.name || t("call.unnamed") })))
+      .on(RoomEvent.ParticipantDisconnected, (p) => this.#tell(t("call.left", { name: p.name || t("call.unnamed") })))
+      .on(RoomEvent.TrackMuted, (publication, participant) => this.#noticeMute(publication, participant))
+      .on(RoomEvent.AudioPlaybackStatusChanged, () => (this.soundBlocked.value = !room.canPlaybackAudio))
+      .on(RoomEvent.SignalReconnecting, () => (this.connection.value = "reconnecting"))
+      .on(RoomEvent.Reconnecting, () => (this.connection.value = "reconnecting"))
+      .on(RoomEvent.Reconnected, () => this.#tell(t("call.reconnected")))
+      .on(RoomEvent.Disconnected, (reason) => this.#ended(ending(reason)));
+  }
+
+  #play(track: RemoteTrack): void {
+    if (track.kind !== Track.Kind.Audio) return;
+    const element = track.attach();
+    element.hidden = true;
+    document.body.append(element);
+  }
+
+  #noticeMute(publication: TrackPublication, participant: Participant): void {
+    const mine = participant.isLocal && publication.source === Track.Source.Microphone;
+    if (mine && this.#switching === 0) this.#tell(t("call.muted_by_other"));
+  }
+
+  #update(): void {
+    const room = this.#room;
+    batch(() => {
+      if (room.state === "connected") this.connection.value = "connected";
+      this.self.value = person(room.localParticipant);
+      this.others.value = others(room);
+      this.mayPublish.value = room.localParticipant.permissions?.canPublish ?? true;
+    });
+  }
+
+  #tell(text: string): void {
+    this.notice.value = { id: this.notice.value.id + 1, text };
+  }
+
+  async #switch(change: () => Promise<unknown>): Promise<void> {
+    this.#switching += 1;
+    try {
+      await change();
+    } catch (error) {
+      this.#tell(t(deviceProblem(error)));
+    } finally {
+      this.#switching -= 1;
+      this.#update();
+    }
+  }
+
+  toggleMicrophone(): Promise<void> {
+    const me = this.#room.localParticipant;
+    return this.#switch(() => me.setMicrophoneEnabled(!me.isMicrophoneEnabled));
+  }
+
+  toggleCamera(): Promise<void> {
+    const me = this.#room.localParticipant;
+    return this.#switch(() => me.setCameraEnabled(!me.isCameraEnabled));
+  }
+
+  async toggleScreen(): Promise<void> {
+    const me = this.#room.localParticipant;
+    try {
+      await me.setScreenShareEnabled(!me.isScreenShareEnabled, { audio: true, contentHint: "detail" });
+    } catch (error) {
+      // Closing the browser's chooser is an answer, not an error.
+      const cancelled = error instanceof Error && error.name === "NotAllowedError";
+      if (!cancelled) this.#tell(t("error.screen"));
+    }
+    this.#update();
+  }
+
+  choose(kind: DeviceKind, id: string): Promise<void> {
+    remember(kind, id);
+    return this.#switch(() => this.#room.switchActiveDevice(LIVEKIT_KINDS[kind], id || "default"));
+  }
+
+  /** Must be called from a click: the browser wants one before it plays. */
+  allowSound(): Promise<void> {
+    return this.#room.startAudio();
+  }
+
+  leave(): Promise<void> {
+    return this.#room.disconnect();
+  }
+}

@@ -1,0 +1,12 @@
+import { render } from "preact";
+import { App } from "./app";
+import { pickLanguage, useLanguage } from "./texts";
+import "./style/base.css";
+import "./style/pages.css";
+import "./style/call.css";
+
+const root = document.getElementById("app");
+if (root) {
+  await useLanguage(pickLanguage(navigator.languages));
+  render(<App />, root);
+}

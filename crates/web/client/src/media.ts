@@ -1,0 +1,25 @@
+// What we capture and send. The ladder is the one the server's allocation is made for: 180p, 360p and 720p.
+import { ScreenSharePresets, VideoPreset, type RoomOptions } from "livekit-client";
+
+export const captureVideo = { resolution: { width: 1280, height: 720, frameRate: 30 } };
+export const captureAudio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+
+export const roomOptions: RoomOptions = {
+  singlePeerConnection: true,
+  adaptiveStream: true,
+  dynacast: true,
+  disconnectOnPageLeave: true,
+  videoCaptureDefaults: captureVideo,
+  audioCaptureDefaults: captureAudio,
+  publishDefaults: {
+    videoCodec: "vp8",
+    simulcast: true,
+    videoEncoding: { maxBitrate: 1_700_000, maxFramerate: 30 },
+    videoSimulcastLayers: [new VideoPreset(320, 180, 160_000, 15), new VideoPreset(640, 360, 450_000, 30)],
+    screenShareEncoding: ScreenSharePresets.h1080fps15.encoding,
+    // Voices carry the session: enough for a warm sound, and RED so that a lost packet is not a lost word.
+    audioPreset: { maxBitrate: 40_000 },
+    red: true,
+    dtx: true,
+  },
+};

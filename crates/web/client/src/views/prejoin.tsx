@@ -1,0 +1,155 @@
+// Before the call: see oneself, try microphone and speaker, choose devices, then join. Nothing is sent from here.
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { canChooseSpeaker, chosen, remember, type DeviceKind } from "../devices";
+import { roleWord } from "../people";
+import type { Preview } from "../preview";
+import { meter, playTestSound } from "../sound";
+import { t } from "../texts";
+import type { Ticket } from "../ticket";
+import { DeviceSelect } from "./device-select";
+import { Icon } from "./icons";
+import { Page } from "./page";
+import { Picture } from "./picture";
+
+interface Props {
+  ticket: Ticket;
+  preview: Preview;
+  joining: boolean;
+  problem: string;
+  join: () => void;
+}
+
+export function Prejoin({ ticket, preview, joining, problem, join }: Props) {
+  const role = roleWord(ticket.role);
+  const trouble = problem || (preview.problem.value ? t(preview.problem.value) : "");
+  const title = ticket.name ? t("prejoin.title_name", { name: ticket.name }) : t("prejoin.title");
+  return (
+    <Page title={title} wide>
+      <div class="prejoin">
+        <section class="mirror" aria-label={t("prejoin.preview")}>
+          <PreviewPicture preview={preview} />
+          <PreviewSwitches preview={preview} />
+          <Level preview={preview} />
+        </section>
+        <section class="stack" aria-label={t("prejoin.devices")}>
+          {role && <p class="lead">{t("prejoin.role", { role })}</p>}
+          {trouble && (
+            <div class="problem" role="alert">
+              <p>{trouble}</p>
+              {preview.problem.value && (
+                <button class="secondary" type="button" onClick={() => void preview.start()}>
+                  {t("prejoin.retry")}
+                </button>
+              )}
+            </div>
+          )}
+          <Devices preview={preview} />
+          <div class="join">
+            <button
+              class="primary"
+              type="button"
+              disabled={joining || preview.starting.value}
+              aria-busy={joining}
+              onClick={join}
+            >
+              {joining ? t("prejoin.joining") : t("prejoin.join")}
+            </button>
+            <p class="quiet">{t("prejoin.unseen")}</p>
+          </div>
+        </section>
+      </div>
+    </Page>
+  );
+}
+
+function PreviewPicture({ preview }: { preview: Preview }) {
+  const camera = preview.camera.value;
+  if (camera) return <div class="tile preview"><Picture track={camera} mirrored label={t("prejoin.preview")} /></div>;
+  return (
+    <div class="tile preview">
+      <p class="tile-words">{preview.starting.value ? t("prejoin.camera_starting") : t("prejoin.camera_off")}</p>
+    </div>
+  );
+}
+
+function PreviewSwitches({ preview }: { preview: Preview }) {
+  const microphone = preview.microphone.value !== null;
+  const camera = preview.camera.value !== null;
+  const busy = preview.starting.value;
+  return (
+    <div class="switches">
+      <button
+        class="round"
+        type="button"
+        data-off={!microphone}
+        disabled={busy}
+        aria-label={t(microphone ? "control.microphone_off" : "control.microphone_on")}
+        onClick={() => void preview.setMicrophone(!microphone)}
+      >
+        <Icon name={microphone ? "microphone" : "microphone-off"} />
+      </button>
+      <button
+        class="round"
+        type="button"
+        data-off={!camera}
+        disabled={busy}
+        aria-label={t(camera ? "control.camera_off" : "control.camera_on")}
+        onClick={() => void preview.setCamera(!camera)}
+      >
+        <Icon name={camera ? "camera" : "camera-off"} />
+      </button>
+    </div>
+  );
+}
+
+/** A meter a screen reader can follow: the sentence under it changes once a voice was heard. */
+function Level({ preview }: { preview: Preview }) {
+  const level = useSignal(0);
+  const heard = useSignal(false);
+  const track = preview.microphone.value?.mediaStreamTrack;
+
+  useEffect(() => {
+    level.value = 0;
+    if (!track) return;
+    return meter(track, (now) => {
+      level.value = now;
+      if (now > 0.3) heard.value = true;
+    });
+  }, [track]);
+
+  const words = track ? t(heard.value ? "prejoin.level_good" : "prejoin.level_hint") : t("prejoin.level_off");
+  return (
+    <div class="level">
+      <div
+        class="level-bar"
+        role="meter"
+        aria-label={t("prejoin.level")}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={Math.round(level.value * 100)}
+      >
+        <span style={{ transform: `scaleX(${level.value.toFixed(3)})` }} />
+      </div>
+      <p class="quiet" role="status">
+        {words}
+      </p>
+    </div>
+  );
+}
+
+function Devices({ preview }: { preview: Preview }) {
+  const choose = (kind: DeviceKind, id: string): void => void preview.choose(kind, id);
+  const inUse = (track: MediaStreamTrack | undefined): string | undefined => track?.getSettings().deviceId;
+  return (
+    <>
+      <DeviceSelect kind="camera" current={inUse(preview.camera.value?.mediaStreamTrack)} choose={choose} />
+      <DeviceSelect kind="microphone" current={inUse(preview.microphone.value?.mediaStreamTrack)} choose={choose} />
+      {canChooseSpeaker && <DeviceSelect kind="speaker" choose={remember} />}
+      <button class="text-button" type="button" onClick={() => void playTestSound(chosen.value.speaker)}>
+        <Icon name="sound" />
+        {t("device.test_sound")}
+      </button>
+    </>
+  );
+}

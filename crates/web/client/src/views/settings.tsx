@@ -1,0 +1,47 @@
+// Devices and preferences during the call.
+import type { Signal } from "@preact/signals";
+import type { Call } from "../call";
+import type { DeviceKind } from "../devices";
+import { mirrorSelf, shortcutsOn, showSelf } from "../preferences";
+import { KEYS } from "../shortcuts";
+import { language, languages, t, useLanguage } from "../texts";
+import { DeviceSelect } from "./device-select";
+import { Dialog } from "./dialog";
+
+export function Settings({ call, close }: { call: Call; close: () => void }) {
+  const choose = (kind: DeviceKind, id: string): void => void call.choose(kind, id);
+  return (
+    <Dialog title={t("settings.title")} close={close}>
+      <DeviceSelect kind="camera" choose={choose} />
+      <DeviceSelect kind="microphone" choose={choose} />
+      <DeviceSelect kind="speaker" choose={choose} />
+      <Check label={t("settings.self_view")} value={showSelf} />
+      <Check label={t("settings.mirror")} value={mirrorSelf} />
+      <Check label={t("settings.shortcuts", KEYS)} value={shortcutsOn} />
+      {languages.length > 1 && (
+        <label class="field">
+          <span>{t("settings.language")}</span>
+          <select value={language} onChange={(event) => void useLanguage(event.currentTarget.value)}>
+            {languages.map((tag) => (
+              <option key={tag} value={tag} lang={tag}>
+                {new Intl.DisplayNames([tag], { type: "language" }).of(tag)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <button class="primary" type="button" onClick={close}>
+        {t("settings.close")}
+      </button>
+    </Dialog>
+  );
+}
+
+function Check({ label, value }: { label: string; value: Signal<boolean> }) {
+  return (
+    <label class="check">
+      <input type="checkbox" checked={value} onChange={(event) => (value.value = event.currentTarget.checked)} />
+      <span>{label}</span>
+    </label>
+  );
+}

@@ -1,0 +1,85 @@
+// The people, and a shared screen when there is one, laid out in the room there is.
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { Call } from "../call";
+import { arrangement, grid, type Size } from "../layout";
+import type { Person } from "../people";
+import { mirrorSelf, showSelf } from "../preferences";
+import { t } from "../texts";
+import { Picture } from "./picture";
+import { Tile } from "./tile";
+
+const GAP = 12;
+
+function useSize() {
+  const element = useRef<HTMLDivElement>(null);
+  const size = useSignal<Size>({ width: 0, height: 0 });
+  useEffect(() => {
+    const box = element.current;
+    if (!box) return;
+    const observer = new ResizeObserver(() => (size.value = { width: box.clientWidth, height: box.clientHeight }));
+    observer.observe(box);
+    return () => observer.disconnect();
+  }, []);
+  return { element, size };
+}
+
+export function Stage({ call }: { call: Call }) {
+  const { element, size } = useSize();
+  const others = call.others.value;
+  const self = call.self.value;
+  const screens = [...others, ...(self ? [self] : [])].filter((person) => person.screen);
+  const shape = arrangement(size.value, others.length, screens.length);
+  return (
+    <div class="stage" ref={element} data-shape={shape}>
+      {shape === "alone" && self && <Alone self={self} stage={size.value} />}
+      {shape === "grid" && <People others={others} self={self} stage={size.value} />}
+      {(shape === "screen-beside" || shape === "screen-above") && <Sharing screens={screens} others={others} self={self} />}
+    </div>
+  );
+}
+
+function Alone({ self, stage }: { self: Person; stage: Size }) {
+  const room = { width: Math.min(stage.width, 720), height: Math.max(0, stage.height - 72) };
+  return (
+    <div class="alone">
+      <ul class="people" aria-label={t("call.people")}>
+        <Tile person={self} size={grid(room, 1, GAP).tile} mirrored={mirrorSelf.value} />
+      </ul>
+      <p class="lead">{t("call.waiting")}</p>
+    </div>
+  );
+}
+
+function People({ others, self, stage }: { others: readonly Person[]; self: Person | null; stage: Size }) {
+  const { columns, tile } = grid(stage, others.length, GAP);
+  return (
+    <ul class="people" aria-label={t("call.people")} style={{ maxWidth: `${columns * tile.width + (columns - 1) * GAP}px` }}>
+      {others.map((person) => (
+        <Tile key={person.sid} person={person} size={tile} />
+      ))}
+      {self && showSelf.value && <Tile key="self" person={self} mirrored={mirrorSelf.value} corner />}
+    </ul>
+  );
+}
+
+function Sharing({ screens, others, self }: { screens: readonly Person[]; others: readonly Person[]; self: Person | null }) {
+  const shown = screens[0];
+  if (!shown?.screen) return null;
+  const words = shown.self ? t("call.screen_own") : t("call.screen", { name: shown.name });
+  return (
+    <>
+      <figure class="screen">
+        {/* One's own screen is not shown back: a tunnel of mirrors helps nobody. */}
+        {shown.self ? <p class="tile-words">{words}</p> : <Picture track={shown.screen} whole label={words} />}
+        {!shown.self && <figcaption class="plate">{words}</figcaption>}
+      </figure>
+      <ul class="strip" aria-label={t("call.people")}>
+        {others.map((person) => (
+          <Tile key={person.sid} person={person} />
+        ))}
+        {self && showSelf.value && <Tile key="self" person={self} mirrored={mirrorSelf.value} />}
+      </ul>
+    </>
+  );
+}
