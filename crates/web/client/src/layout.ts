@@ -27,7 +27,7 @@ function tileIn(cell: Size, narrowest: number): Size {
 
 /** The grid with the largest tiles for `count` people; of equal ones the one with fewer empty places. */
 export function grid(stage: Size, count: number, gap: number): Grid {
-  const narrowest = count === 1 ? NARROWEST_ALONE : NARROWEST;
+  const narrowest = count === 1 && stage.height > stage.width ? NARROWEST_ALONE : NARROWEST;
   let best: Grid = { columns: 1, rows: Math.max(1, count), tile: { width: 0, height: 0 } };
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
