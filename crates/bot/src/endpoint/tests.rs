@@ -96,8 +96,7 @@ impl Bench {
     }
 
     fn packets_by_rid(&self, rid: Option<&str>) -> usize {
-        let of_rid =
-            |e: &&Event| matches!(e, Event::RtpPacket(p) if p.header.ext_vals.rid.as_ref().map(|r| &**r) == rid);
+        let of_rid = |e: &&Event| matches!(e, Event::RtpPacket(p) if p.header.ext_vals.rid.as_deref() == rid);
         self.events.iter().filter(of_rid).count()
     }
 }
