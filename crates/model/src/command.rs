@@ -94,6 +94,8 @@ pub struct Join {
     pub client: ClientTraits,
     /// One connection or two.
     pub topology: Topology,
+    /// How it says it encrypts its frames end to end.
+    pub encryption: crate::Encryption,
     /// Whether the client wants every publication without asking.
     pub auto_subscribe: bool,
 }

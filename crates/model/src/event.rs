@@ -36,7 +36,7 @@ pub enum Event {
         /// Of the offer.
         offer_id: u32,
         /// Why, for the log of the client. Echoes nothing.
-        reason: &'static str,
+        reason: String,
     },
     /// That many sections more are needed; `{0, 0}` just asks for a new offer.
     SectionsNeeded {

@@ -1,0 +1,129 @@
+//! Commands: what the outside asks of a session, one arm each.
+
+use parlour_model::command::Action;
+use parlour_model::{Command, Event, LeaveReason, ParticipantKey, Refusal, Reply, SessionId};
+
+use crate::participant::Permission;
+use crate::room::RoomContext;
+use crate::shard::Shard;
+
+impl Shard {
+    /// Carries out a command. What it protects is in force when this returns.
+    pub fn handle_command(&mut self, now: std::time::Instant, session: &SessionId, command: Command) -> Reply {
+        let reply = match command {
+            Command::ListSessions => return Reply::Sessions(self.rooms.iter().map(|room| room.record()).collect()),
+            Command::Join(_) if self.draining => Err(Refusal::Draining),
+            Command::Join(join) => self.open_room(session, now).and_then(|room| {
+                let joined = self.in_room(room, now, |context| context.join(*join));
+                joined.unwrap_or(Err(Refusal::UnknownSession)).map(|joined| Reply::Joined(Box::new(joined)))
+            }),
+            command => match self.rooms.of_session(session) {
+                Some(room) => {
+                    let reply = self.in_room(room, now, |context| context.handle_command(command));
+                    reply.unwrap_or(Err(Refusal::UnknownSession))
+                }
+                None => Err(Refusal::UnknownSession),
+            },
+        };
+        reply.unwrap_or_else(Reply::Refused)
+    }
+}
+
+impl RoomContext<'_> {
+    fn handle_command(&mut self, command: Command) -> Result<Reply, Refusal> {
+        match command {
+            Command::Resume(resume) => {
+                let key = self.room.by_sid(&resume.participant).ok_or(Refusal::UnknownParticipant)?;
+                let same = self.room.participants.get(&key).is_some_and(|one| one.record.identity == resume.identity);
+                if !same {
+                    return Err(Refusal::UnknownParticipant);
+                }
+                self.resume(key).map(|joined| Reply::Resumed(Box::new(joined)))
+            }
+            Command::Act(sid, action) => {
+                let key = self.room.by_sid(&sid).ok_or(Refusal::UnknownParticipant)?;
+                self.act(key, action).map(|()| Reply::Done)
+            }
+            Command::SignalLost(sid) => {
+                let key = self.room.by_sid(&sid).ok_or(Refusal::UnknownParticipant)?;
+                self.signal_lost(key);
+                Ok(Reply::Done)
+            }
+            Command::Remove { identity, reason } => {
+                let key = self.room.by_identity(&identity).ok_or(Refusal::UnknownParticipant)?;
+                self.depart(key, reason);
+                Ok(Reply::Done)
+            }
+            Command::MuteTrack { identity, track } => {
+                let key = self.room.by_identity(&identity).ok_or(Refusal::UnknownParticipant)?;
+                self.mute_other(key, &track).map(|()| Reply::Done)
+            }
+            Command::UpdateParticipant { identity, update, grants } => {
+                let key = self.room.by_identity(&identity).ok_or(Refusal::UnknownParticipant)?;
+                self.update_profile(key, update)?;
+                grants.map_or(Ok(()), |grants| self.set_grants(key, grants)).map(|()| Reply::Done)
+            }
+            Command::SendData(data) => {
+                self.send_data(None, &data);
+                Ok(Reply::Done)
+            }
+            Command::UpdateSessionMetadata(metadata) => {
+                self.room.metadata = metadata;
+                self.tell_session_changed();
+                Ok(Reply::Done)
+            }
+            Command::End => {
+                self.end(LeaveReason::SessionEnded);
+                Ok(Reply::Done)
+            }
+            Command::DescribeSession => {
+                let everyone: Vec<_> = self.room.participants.keys().copied().collect();
+                Ok(Reply::Session(Box::new(self.room.record()), self.room.records(&everyone)))
+            }
+            // Handled before a room was chosen.
+            Command::Join(_) | Command::ListSessions => Err(Refusal::Internal),
+        }
+    }
+
+    fn act(&mut self, key: ParticipantKey, action: Action) -> Result<(), Refusal> {
+        match action {
+            Action::Offer { sdp, offer_id } => self.handle_offer(key, &sdp.0, offer_id),
+            Action::Answer { sdp, offer_id } => self.handle_answer(key, &sdp.0, offer_id),
+            // An ICE-lite agent learns addresses from checks alone (RFC 8445 section 2.5).
+            Action::Trickle(_) => self.counters.trickled += 1,
+            Action::AddTrack(request) => self.add_track(key, request),
+            Action::Unpublish(track) => return self.unpublish_track(key, &track),
+            Action::Mute { track, muted } => return self.mute(key, &track, muted),
+            Action::Subscribe { tracks, wanted } => return self.subscribe(key, &tracks, wanted),
+            Action::TrackSettings { tracks, settings } => return self.track_settings(key, &tracks, settings),
+            Action::SubscriptionPermission { all: true, .. } => self.set_permission(key, Permission::Everyone),
+            Action::SubscriptionPermission { all: false, others } => {
+                self.set_permission(key, Permission::Only(others.into_iter().collect()));
+            }
+            Action::UpdateLayers { track, layers } => return self.update_layers(key, &track, layers),
+            Action::UpdateProfile { request, update } => {
+                let own = self.room.participants.get(&key).is_some_and(|one| one.record.grants.update_own_metadata);
+                let done = if own { self.update_profile(key, update) } else { Err(Refusal::NotAllowed) };
+                self.tell(
+                    key,
+                    match done {
+                        Ok(()) => Event::RequestDone(request),
+                        Err(refusal) => Event::RequestFailed { request, refusal },
+                    },
+                );
+            }
+            Action::SendData(data) => self.send_data(Some(key), &data),
+            Action::SyncState(state) => return self.sync_state(key, state),
+            Action::Leave => self.depart(key, LeaveReason::ClientInitiated),
+        }
+        Ok(())
+    }
+
+    fn tell_session_changed(&mut self) {
+        let record = self.room.record();
+        let everyone: Vec<_> = self.room.participants.keys().copied().collect();
+        for key in everyone {
+            self.tell(key, Event::SessionChanged(record.clone()));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What a participant sends: announced, bound to a section of its offer, muted, taken back.
+
+use parlour_model::{
+    Event, LayerSpec, MediaKind, ParticipantKey, PublicationKey, Refusal, TrackRecord, TrackRequest, TrackSid,
+};
+use parlour_peer::Section;
+
+use crate::participant::{Announced, Permission};
+use crate::publication::{Publication, ingress_section};
+use crate::room::RoomContext;
+
+/// Tracks of one participant, announced and published together: microphone, camera, two of a screen, and as many again
+/// while a client replaces them.
+const MAX_TRACKS: usize = 8;
+
+/// Encodings of one track (simulcast rids q, h, f).
+const MAX_LAYERS: usize = 3;
+
+/// Longest name of a track, lip-sync group or client-side id, in bytes.
+const MAX_TRACK_TEXT: usize = 256;
+
+impl RoomContext<'_> {
+    /// A client announces a track.
+    pub(crate) fn add_track(&mut self, key: ParticipantKey, request: TrackRequest) {
+        let cid = request.cid.clone();
+        match self.announce(key, request) {
+            Ok(track) => self.tell(key, Event::TrackPublished { cid, track }),
+            Err(refusal) => self.tell(key, Event::TrackRefused { cid, refusal }),
+        }
+        // The offer that carries it may have come first.
+        self.complete_waiting_offer(key);
+    }
+
+    fn announce(&mut self, key: ParticipantKey, request: TrackRequest) -> Result<TrackRecord, Refusal> {
+        let too_long = |text: &str| text.len() > MAX_TRACK_TEXT;
+        if too_long(&request.name.0) || too_long(&request.stream) || too_long(request.cid.as_str()) {
+            return Err(Refusal::Invalid);
+        }
+        if request.layers.len() > MAX_LAYERS || request.cid.as_str().is_empty() {
+            return Err(Refusal::Invalid);
+        }
+        let sid = TrackSid::new(self.names.sid("TR"));
+        let publication = PublicationKey(self.names.next_publication());
+        let participant = self.participant(key).ok_or(Refusal::UnknownParticipant)?;
+        if !participant.record.grants.may_publish(request.source, request.kind) {
+            return Err(Refusal::NotAllowed);
+        }
+        // A repeated announcement, as after a lost connection, names the same track.
+        if let Some(index) = participant.announced_by_cid(&request.cid) {
+            return Ok(participant.publishing.announced[index].record.clone());
+        }
+        if participant.publishing.announced.len() + participant.record.tracks.len() >= MAX_TRACKS {
+            return Err(Refusal::Limit);
+        }
+        let record = track_record(sid, request);
+        participant.publishing.announced.push(Announced { record: record.clone(), publication });
+        Ok(record)
+    }
+
+    /// Finds the announced track that a section carries: by the client's name of it, else the only one of its kind.
+    pub(crate) fn announced_for(&self, key: ParticipantKey, section: &Section, kind: MediaKind) -> Option<usize> {
+        let announced = &self.room.participants.get(&key)?.publishing.announced;
+        let by_cid = section.msid.as_ref().and_then(|(_, track)| {
+            announced.iter().position(|one| one.record.cid.as_str() == track && one.record.kind == kind)
+        });
+        // Some clients' track ids change between announcement and offer.
+        by_cid.or_else(|| {
+            let mut of_kind = announced.iter().enumerate().filter(|(_, one)| one.record.kind == kind);
+            match (of_kind.next(), of_kind.next()) {
+                (Some((index, _)), None) => Some(index),
+                _ => None,
+            }
+        })
+    }
+
+    /// The publication that comes in on this section, announced now or published before. `None`: nothing known.
+    pub(crate) fn bind(&mut self, key: ParticipantKey, section: &Section, kind: MediaKind) -> Option<PublicationKey> {
+        let mid = section.mid.as_str();
+        let bound = self.room.publications.values().find(|one| one.publisher == key && one.ingress.mid == mid);
+        if let Some(publication) = bound {
+            return Some(publication.key);
+        }
+        let offered = section.codecs.first()?.clone();
+        let index = self.announced_for(key, section, kind)?;
+        let participant = self.participant(key)?;
+        let Announced { mut record, publication } = participant.publishing.announced.remove(index);
+        let ingress = ingress_section(&record, publication, section, &offered);
+        record.codec = Some(offered.codec);
+        record.mid = Some(mid.to_owned());
+        record.simulcast = section.sent_rids().count() > 1;
+        participant.publishing.published.push(publication);
+        let published = Publication {
+            key: publication,
+            sid: record.sid.clone(),
+            publisher: key,
+            kind,
+            codec: offered.codec,
+            ingress,
+            heard: false,
+        };
+        let muted = record.muted;
+        participant.record.tracks.push(record);
+        participant.touch();
+        self.room.publications.insert(publication, published);
+        if muted {
+            self.room.media.set_muted(publication, true, self.now);
+        }
+        Some(publication)
+    }
+
+    /// Takes back every publication of `key` that `kept` does not name.
+    pub(crate) fn unpublish_all_but(&mut self, key: ParticipantKey, kept: &[PublicationKey]) {
+        let gone: Vec<_> = self
+            .room
+            .publications
+            .values()
+            .filter(|one| one.publisher == key && !kept.contains(&one.key))
+            .map(|one| one.key)
+            .collect();
+        for publication in gone {
+            self.unpublish(publication);
+        }
+    }
+
+    fn unpublish(&mut self, publication: PublicationKey) {
+        let Some(gone) = self.room.publications.remove(&publication) else { return };
+        if let Some(participant) = self.participant(gone.publisher) {
+            participant.publishing.published.retain(|one| *one != publication);
+            participant.record.tracks.retain(|track| track.sid != gone.sid);
+            participant.touch();
+        }
+        self.tell(gone.publisher, Event::TrackUnpublished(gone.sid));
+    }
+
+    /// The client takes a track back by name.
+    pub(crate) fn unpublish_track(&mut self, key: ParticipantKey, track: &TrackSid) -> Result<(), Refusal> {
+        if let Some(publication) = self.room.publication_by_sid(track) {
+            if self.room.publications.get(&publication).is_none_or(|one| one.publisher != key) {
+                return Err(Refusal::NotAllowed);
+            }
+            self.unpublish(publication);
+            self.update_uplink(key);
+            return Ok(());
+        }
+        let participant = self.participant(key).ok_or(Refusal::UnknownParticipant)?;
+        participant.publishing.announced.retain(|one| one.record.sid != *track);
+        Ok(())
+    }
+
+    /// The owner mutes or unmutes.
+    pub(crate) fn mute(&mut self, key: ParticipantKey, track: &TrackSid, muted: bool) -> Result<(), Refusal> {
+        let participant = self.participant(key).ok_or(Refusal::UnknownParticipant)?;
+        if let Some(announced) = participant.publishing.announced.iter_mut().find(|one| one.record.sid == *track) {
+            announced.record.muted = muted;
+            return Ok(());
+        }
+        let record = participant.track_mut(track).ok_or(Refusal::UnknownTrack)?;
+        if record.muted != muted {
+            record.muted = muted;
+            participant.touch();
+            if let Some(publication) = self.room.publication_by_sid(track) {
+                self.room.media.set_muted(publication, muted, self.now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Someone with authority mutes; the owner is told and may unmute.
+    pub(crate) fn mute_other(&mut self, key: ParticipantKey, track: &TrackSid) -> Result<(), Refusal> {
+        self.mute(key, track, true)?;
+        self.tell(key, Event::TrackMuted { track: track.clone(), muted: true });
+        Ok(())
+    }
+
+    /// New sizes of a track's encodings.
+    pub(crate) fn update_layers(
+        &mut self,
+        key: ParticipantKey,
+        track: &TrackSid,
+        layers: Vec<LayerSpec>,
+    ) -> Result<(), Refusal> {
+        if layers.len() > MAX_LAYERS {
+            return Err(Refusal::Invalid);
+        }
+        let participant = self.participant(key).ok_or(Refusal::UnknownParticipant)?;
+        let record = participant.track_mut(track).ok_or(Refusal::UnknownTrack)?;
+        record.layers.clone_from(&layers);
+        participant.touch();
+        if let Some(publication) = self.room.publication_by_sid(track) {
+            self.room.media.set_layers(publication, &layers, self.now);
+        }
+        Ok(())
+    }
+
+    /// A publisher says who may receive it.
+    pub(crate) fn set_permission(&mut self, key: ParticipantKey, permission: Permission) {
+        if let Some(participant) = self.participant(key) {
+            participant.publishing.permission = permission;
+        }
+    }
+
+    /// Tracks whose publisher is no longer allowed them are taken back.
+    pub(crate) fn enforce_grants(&mut self, key: ParticipantKey) {
+        let Some(participant) = self.participant(key) else { return };
+        let grants = participant.record.grants;
+        participant.publishing.announced.retain(|one| grants.may_publish(one.record.source, one.record.kind));
+        let refused: Vec<TrackSid> = participant
+            .record
+            .tracks
+            .iter()
+            .filter(|track| !grants.may_publish(track.source, track.kind))
+            .map(|track| track.sid.clone())
+            .collect();
+        for track in refused {
+            if let Some(publication) = self.room.publication_by_sid(&track) {
+                self.unpublish(publication);
+            }
+        }
+        self.update_uplink(key);
+    }
+}
+
+/// The first record of an announced track.
+fn track_record(sid: TrackSid, request: TrackRequest) -> TrackRecord {
+    TrackRecord {
+        sid,
+        cid: request.cid,
+        kind: request.kind,
+        source: request.source,
+        name: request.name,
+        muted: request.muted,
+        size: request.size,
+        simulcast: request.layers.len() > 1,
+        layers: request.layers,
+        codec: None,
+        mid: None,
+        stereo: request.stereo,
+        disable_dtx: request.disable_dtx,
+        disable_red: request.disable_red,
+        encryption: request.encryption,
+        stream: request.stream,
+    }
+}

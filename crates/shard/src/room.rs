@@ -1,0 +1,124 @@
+//! One session on its worker: its rules, its people, its media, joined. The parts of its life are told in the sibling
+//! modules, as methods of [`RoomContext`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use parlour_model::command::SessionRecord;
+use parlour_model::{
+    Edge, Event, Identity, ParticipantKey, ParticipantRecord, ParticipantSid, PublicationKey, Redacted, SessionId,
+    TrackSid,
+};
+use parlour_session::{Clock, Session};
+
+use crate::config::ShardConfig;
+use crate::counters::ShardCounters;
+use crate::demux::PeerKey;
+use crate::names::Names;
+use crate::participant::Participant;
+use crate::peers::Peers;
+use crate::publication::Publication;
+
+/// A room's number within its shard. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RoomKey(pub(crate) u32);
+
+/// One session on its worker.
+pub(crate) struct Room {
+    pub(crate) key: RoomKey,
+    pub(crate) id: SessionId,
+    pub(crate) sid: String,
+    pub(crate) metadata: Redacted<String>,
+    pub(crate) created_at_ms: i64,
+    pub(crate) session: Session,
+    pub(crate) media: parlour_media::Room,
+    pub(crate) participants: BTreeMap<ParticipantKey, Participant>,
+    pub(crate) publications: BTreeMap<PublicationKey, Publication>,
+    /// When connection quality is looked at next.
+    pub(crate) next_quality: Instant,
+    /// What media was told it may forward.
+    pub(crate) edges: BTreeSet<Edge>,
+    /// Of the session's edges that media has.
+    pub(crate) edges_version: u64,
+    /// Packets or events may wait in `media`.
+    pub(crate) dirty: bool,
+}
+
+/// How often connection quality is judged. LiveKit's clients show it; faster would flicker.
+pub(crate) const QUALITY_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Room {
+    pub(crate) fn by_sid(&self, sid: &ParticipantSid) -> Option<ParticipantKey> {
+        // At most twelve people: a walk is faster than a table.
+        self.participants.values().find(|one| one.record.sid == *sid).map(|one| one.key)
+    }
+
+    pub(crate) fn by_identity(&self, identity: &Identity) -> Option<ParticipantKey> {
+        self.participants.values().find(|one| one.record.identity == *identity).map(|one| one.key)
+    }
+
+    pub(crate) fn publication_by_sid(&self, sid: &TrackSid) -> Option<PublicationKey> {
+        self.publications.values().find(|one| one.sid == *sid).map(|one| one.key)
+    }
+
+    pub(crate) fn record(&self) -> SessionRecord {
+        let publishers = self.participants.values().filter(|one| !one.record.tracks.is_empty()).count();
+        SessionRecord {
+            id: self.id.clone(),
+            sid: self.sid.clone(),
+            metadata: self.metadata.clone(),
+            created_at_ms: self.created_at_ms,
+            participants: self.participants.len() as u32,
+            publishers: publishers as u32,
+            max_participants: self.session.policy().max_participants,
+        }
+    }
+
+    /// Everyone the viewer may know of, as of now. It may name someone who just left by quick exit: the others go on
+    /// seeing what a lost line looks like.
+    pub(crate) fn visible_to(&self, viewer: ParticipantKey) -> Vec<ParticipantKey> {
+        self.session.roster(viewer).filter(|key| *key != viewer).collect()
+    }
+
+    pub(crate) fn records(&self, keys: &[ParticipantKey]) -> Vec<ParticipantRecord> {
+        keys.iter().filter_map(|key| self.participants.get(key)).map(|one| one.record.clone()).collect()
+    }
+
+    /// The earliest time at which something other than media is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let waiting = self.participants.values().flat_map(|one| one.deadlines());
+        let quality = (!self.participants.is_empty()).then_some(self.next_quality);
+        [self.session.poll_timeout(), quality].into_iter().flatten().chain(waiting).min()
+    }
+}
+
+/// A room at work: the room with all of its shard that it may touch, at one moment.
+pub(crate) struct RoomContext<'a> {
+    pub(crate) room: &'a mut Room,
+    pub(crate) peers: &'a mut Peers,
+    pub(crate) names: &'a mut Names,
+    pub(crate) events: &'a mut VecDeque<(ParticipantSid, Event)>,
+    pub(crate) counters: &'a mut ShardCounters,
+    pub(crate) config: &'a ShardConfig,
+    pub(crate) clock: Clock,
+    pub(crate) now: Instant,
+}
+
+impl RoomContext<'_> {
+    pub(crate) fn participant(&mut self, key: ParticipantKey) -> Option<&mut Participant> {
+        self.room.participants.get_mut(&key)
+    }
+
+    /// Tells a participant something.
+    pub(crate) fn tell(&mut self, key: ParticipantKey, event: Event) {
+        if let Some(participant) = self.room.participants.get(&key) {
+            self.events.push_back((participant.record.sid.clone(), event));
+        }
+    }
+
+    /// The participant's peer for what it receives.
+    pub(crate) fn receiving_peer(&self, key: ParticipantKey) -> Option<PeerKey> {
+        let transport = &self.room.participants.get(&key)?.transport;
+        transport.peer(transport.receiving_leg())
+    }
+}

@@ -1,0 +1,382 @@
+//! The shard: datagrams find their peer, peers' media finds its room, time finds whoever waits for it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parlour_model::session::SessionPhase;
+use parlour_model::{Event, LeaveReason, ParticipantKey, ParticipantSid, Redacted, Refusal, SessionId};
+use parlour_peer::{CloseReason, Incoming, PeerEvent};
+use parlour_session::{Clock, Session};
+
+use crate::binding::{Unattended, binding_response};
+use crate::config::ShardConfig;
+use crate::counters::{ShardCounters, ShardDrop};
+use crate::demux::{DatagramKind, PeerKey, stun_local_ufrag};
+use crate::names::Names;
+use crate::peers::Peers;
+use crate::room::{QUALITY_INTERVAL, Room, RoomContext, RoomKey};
+use crate::rooms::Rooms;
+use crate::timers::{TimerOwner, Timers};
+
+/// The peers and rooms of one worker.
+pub struct Shard {
+    config: Arc<ShardConfig>,
+    clock: Clock,
+    names: Names,
+    pub(crate) peers: Peers,
+    pub(crate) rooms: Rooms,
+    timers: Timers,
+    events: VecDeque<(ParticipantSid, Event)>,
+    pub(crate) counters: ShardCounters,
+    pub(crate) draining: bool,
+    /// Rooms whose media may have packets to send.
+    pub(crate) dirty_rooms: Vec<RoomKey>,
+    /// Peers that may have datagrams of their own to send.
+    pub(crate) sending_peers: Vec<PeerKey>,
+    /// Datagrams of no peer: answers to plain STUN requests, goodbyes of peers that are gone.
+    pub(crate) outgoing: Unattended,
+    /// Where peers write datagrams of their own.
+    pub(crate) scratch: Vec<u8>,
+    /// Whom the work in hand is for: if it panics, they go.
+    culprit: Option<(RoomKey, ParticipantKey)>,
+}
+
+impl Shard {
+    /// A shard without rooms. `seed` comes from a good generator: ICE passwords depend on it.
+    pub fn new(config: Arc<ShardConfig>, seed: [u8; 32], clock: Clock) -> Self {
+        Self {
+            peers: Peers::new(config.peer.clone()),
+            config,
+            outgoing: Unattended::new(clock.now),
+            clock,
+            names: Names::new(seed),
+            rooms: Rooms::default(),
+            timers: Timers::default(),
+            events: VecDeque::new(),
+            counters: ShardCounters::default(),
+            draining: false,
+            dirty_rooms: Vec::new(),
+            sending_peers: Vec::new(),
+            scratch: Vec::with_capacity(2_048),
+            culprit: None,
+        }
+    }
+
+    /// Takes what came in at our address `to`. Media is opened in place.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
+        self.counters.datagrams_in += 1;
+        self.counters.bytes_in += datagram.len() as u64;
+        match DatagramKind::of(datagram) {
+            DatagramKind::Media => self.handle_media(now, from, to, datagram),
+            DatagramKind::Stun => self.handle_stun(now, from, to, datagram),
+            DatagramKind::Dtls => match self.peers.at(from) {
+                Some(peer) => self.handle_handshake(now, peer, from, to, datagram),
+                None => self.counters.drop(ShardDrop::UnknownAddress),
+            },
+            DatagramKind::Unknown => self.counters.drop(ShardDrop::UnknownProtocol),
+        }
+    }
+
+    fn handle_media(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
+        let Some(peer) = self.peers.at(from) else { return self.counters.drop(ShardDrop::UnknownAddress) };
+        let Some(slot) = self.peers.get_mut(peer) else { return };
+        let (room, participant) = (slot.room, slot.participant);
+        self.culprit = Some((room, participant));
+        let Ok(incoming) = slot.peer.handle_datagram(now, from, to, datagram) else { return };
+        let Some(room) = self.rooms.get_mut(room) else { return self.counters.drop(ShardDrop::NoRoom) };
+        // What is refused is counted by reason where it is refused.
+        match incoming {
+            Incoming::Rtp(packet) => {
+                let _ = room.media.handle_rtp(now, participant, packet);
+            }
+            Incoming::Rtcp(packet) => {
+                let leg = room.participants.get(&participant).map(|one| one.transport.leg_of(peer));
+                let Some(leg) = leg else { return };
+                let _ = room.media.handle_rtcp(now, participant, leg, packet);
+            }
+            Incoming::None => return,
+        }
+        if !room.dirty {
+            room.dirty = true;
+            self.dirty_rooms.push(room.key);
+        }
+    }
+
+    /// Checks carry the name of their peer; an address may be shared (two clients behind one relay) or new.
+    fn handle_stun(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
+        let Some(ufrag) = stun_local_ufrag(datagram) else {
+            return match binding_response(datagram, from) {
+                Some(response) if self.outgoing.take(now) => self.outgoing.queue(to, from, response),
+                Some(_) => self.counters.drop(ShardDrop::BindingRate),
+                None => self.counters.drop(ShardDrop::UnknownUfrag),
+            };
+        };
+        match self.peers.of_ufrag(ufrag) {
+            Some(peer) => {
+                if self.handle_handshake_checked(now, peer, from, to, datagram) {
+                    self.peers.learn(from, peer);
+                }
+            }
+            None => self.counters.drop(ShardDrop::UnknownUfrag),
+        }
+    }
+
+    fn handle_handshake(&mut self, now: Instant, peer: PeerKey, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
+        self.handle_handshake_checked(now, peer, from, to, datagram);
+    }
+
+    /// `true` if the peer found the datagram authentic or at least in place.
+    fn handle_handshake_checked(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: &mut [u8],
+    ) -> bool {
+        let Some(slot) = self.peers.touch(peer) else { return false };
+        self.culprit = Some((slot.room, slot.participant));
+        slot.peer.handle_datagram(now, from, to, datagram).is_ok()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(owner) = self.timers.pop_due(now) {
+            match owner {
+                TimerOwner::Peer(key) => {
+                    if let Some(slot) = self.peers.touch(key) {
+                        self.culprit = Some((slot.room, slot.participant));
+                        slot.peer.handle_timeout(now);
+                    }
+                }
+                TimerOwner::Media(key) => {
+                    if let Some(room) = self.rooms.get_mut(key) {
+                        self.culprit = None;
+                        room.media.handle_timeout(now);
+                        if !room.dirty {
+                            room.dirty = true;
+                            self.dirty_rooms.push(key);
+                        }
+                    }
+                }
+                TimerOwner::Room(key) => self.room_timeout(key, now),
+            }
+        }
+    }
+
+    fn room_timeout(&mut self, key: RoomKey, now: Instant) {
+        self.culprit = None;
+        self.in_room(key, now, |context| {
+            context.room.session.handle_timeout(now);
+            context.check_deadlines();
+            context.check_quality();
+        });
+    }
+
+    /// When to call [`Self::handle_timeout`] next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The next thing a participant is told. Participants of a panic are told nothing more.
+    pub fn poll_event(&mut self) -> Option<(ParticipantSid, Event)> {
+        self.events.pop_front()
+    }
+
+    /// What was counted by the shard itself; that of media and peers is with [`Self::media_counters`].
+    pub fn counters(&self) -> &ShardCounters {
+        &self.counters
+    }
+
+    /// Times to first media since the last call, one for each participant that got it.
+    pub fn take_first_media(&mut self) -> Vec<std::time::Duration> {
+        std::mem::take(&mut self.counters.first_media)
+    }
+
+    /// No new participants from now on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Every participant is told that the server stops, and is out.
+    pub fn shut_down(&mut self, now: Instant) {
+        self.draining = true;
+        for key in self.rooms.keys() {
+            self.in_room(key, now, |context| context.end(LeaveReason::ServerShutdown));
+        }
+    }
+
+    /// A call into the shard panicked: whoever it was for is out, the others go on. If their room cannot be mended, it
+    /// closes.
+    pub fn contain(&mut self, now: Instant) {
+        self.counters.panics += 1;
+        let Some((room, participant)) = self.culprit.take() else { return };
+        let mended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.in_room(room, now, |context| context.depart(participant, LeaveReason::MustRejoin));
+        }));
+        if mended.is_err() {
+            self.close_room(room);
+        }
+    }
+
+    /// Looks at everything that was touched since the last call: what peers tell, what media tells, when they are due.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        let mut peers = Vec::new();
+        self.peers.take_dirty(&mut peers);
+        for key in &peers {
+            self.handle_peer_events(*key, now);
+        }
+        self.sending_peers.append(&mut peers);
+        // Peers that acted in rooms while their events were handled.
+        self.peers.take_dirty(&mut self.sending_peers);
+        for index in 0..self.dirty_rooms.len() {
+            let key = self.dirty_rooms[index];
+            if let Some(event) = self.rooms.get_mut(key).and_then(|room| room.media.poll_event()) {
+                self.in_room(key, now, |context| context.handle_media_event(event));
+            }
+        }
+    }
+
+    /// The room's packets are out: when does media want to be called next?
+    pub(crate) fn after_room(&mut self, key: RoomKey) {
+        let Some(room) = self.rooms.get_mut(key) else { return };
+        room.dirty = false;
+        if let Some(deadline) = room.media.poll_timeout() {
+            self.timers.set(TimerOwner::Media(key), deadline);
+        }
+    }
+
+    /// The peer's datagrams are out: when does it want to be called next?
+    pub(crate) fn after_peer(&mut self, key: PeerKey) {
+        if let Some(deadline) = self.peers.get_mut(key).and_then(|slot| slot.peer.poll_timeout()) {
+            self.timers.set(TimerOwner::Peer(key), deadline);
+        }
+    }
+
+    fn handle_peer_events(&mut self, key: PeerKey, now: Instant) {
+        while let Some(slot) = self.peers.get_mut(key) {
+            let (room, participant) = (slot.room, slot.participant);
+            self.culprit = Some((room, participant));
+            let Some(event) = slot.peer.poll_event() else { return };
+            match event {
+                PeerEvent::RouteChanged(route) => self.peers.learn(route.remote, key),
+                PeerEvent::UfragRetired(ufrag) => self.peers.ufrag_retired(key, &ufrag),
+                PeerEvent::ConsentLost => {
+                    self.counters.consent_lost += 1;
+                    self.in_room(room, now, |context| context.media_heard(participant, false));
+                }
+                PeerEvent::ConsentBack => {
+                    self.in_room(room, now, |context| context.media_heard(participant, true));
+                }
+                PeerEvent::Closed(reason) => self.peer_closed(key, reason, now),
+                PeerEvent::Connected { dtls, srtp } => {
+                    self.counters.connected(dtls, srtp);
+                    self.in_room(room, now, |context| context.connected(participant));
+                }
+                PeerEvent::ChannelOpened { id, label, .. } => {
+                    self.in_room(room, now, |context| context.channel_opened(participant, key, id, &label));
+                }
+                PeerEvent::ChannelMessage { id, payload, .. } => {
+                    self.in_room(room, now, |context| {
+                        if let Some(channel) = context.channel_of(participant, key, id) {
+                            context.message_received(participant, channel, payload);
+                        }
+                    });
+                }
+                PeerEvent::ChannelClosed(id) => {
+                    self.in_room(room, now, |context| context.channel_closed(participant, key, id));
+                }
+            }
+        }
+    }
+
+    /// A closed peer may still have its goodbye to send; it goes out here, then the peer is gone.
+    fn peer_closed(&mut self, key: PeerKey, reason: CloseReason, now: Instant) {
+        let Some(mut slot) = self.peers.remove(key) else { return };
+        self.timers.remove(TimerOwner::Peer(key));
+        while let Some(transmit) = slot.peer.poll_transmit(now, &mut self.scratch) {
+            self.outgoing.queue(transmit.from, transmit.to, self.scratch.clone());
+        }
+        if reason != CloseReason::Local {
+            self.in_room(slot.room, now, |context| context.peer_closed(slot.participant, key));
+        }
+    }
+
+    /// Works in a room, then brings everybody in it up to date.
+    pub(crate) fn in_room<T>(
+        &mut self,
+        key: RoomKey,
+        now: Instant,
+        work: impl FnOnce(&mut RoomContext<'_>) -> T,
+    ) -> Option<T> {
+        let room = self.rooms.get_mut(key)?;
+        let mut context = RoomContext {
+            room,
+            peers: &mut self.peers,
+            names: &mut self.names,
+            events: &mut self.events,
+            counters: &mut self.counters,
+            config: &self.config,
+            clock: self.clock,
+            now,
+        };
+        let result = work(&mut context);
+        context.bring_up_to_date();
+        if room.session.phase() == SessionPhase::Ended && room.participants.is_empty() {
+            self.close_room(key);
+            return Some(result);
+        }
+        if !room.dirty {
+            room.dirty = true;
+            self.dirty_rooms.push(key);
+        }
+        if let Some(deadline) = room.poll_timeout() {
+            self.timers.set(TimerOwner::Room(key), deadline);
+        }
+        Some(result)
+    }
+
+    /// The room of a session, opened with the server's defaults if there is none.
+    pub(crate) fn open_room(&mut self, session: &SessionId, now: Instant) -> Result<RoomKey, Refusal> {
+        if let Some(key) = self.rooms.of_session(session) {
+            return Ok(key);
+        }
+        if self.rooms.len() >= self.config.max_rooms {
+            return Err(Refusal::Limit);
+        }
+        let key = self.rooms.next_key();
+        let clock = Clock { now, unix_ms: self.clock.unix_ms_at(now) };
+        self.rooms.insert(Room {
+            key,
+            id: session.clone(),
+            sid: self.names.sid("RM"),
+            metadata: Redacted(String::new()),
+            created_at_ms: clock.unix_ms,
+            session: Session::new(session.clone(), self.config.session.clone(), clock),
+            media: parlour_media::Room::new(&self.config.media, self.names.number(), now),
+            participants: BTreeMap::new(),
+            publications: BTreeMap::new(),
+            next_quality: now + QUALITY_INTERVAL,
+            edges: BTreeSet::new(),
+            edges_version: 0,
+            dirty: false,
+        });
+        Ok(key)
+    }
+
+    /// The room is gone at once, with all that was in it.
+    fn close_room(&mut self, key: RoomKey) {
+        let Some(room) = self.rooms.remove(key) else { return };
+        self.timers.remove(TimerOwner::Room(key));
+        self.timers.remove(TimerOwner::Media(key));
+        for participant in room.participants.values() {
+            self.events.push_back((participant.record.sid.clone(), Event::Leave(LeaveReason::SessionEnded)));
+            for peer in participant.transport.peers() {
+                self.peers.remove(peer);
+                self.timers.remove(TimerOwner::Peer(peer));
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! After any work in a room: the session's decisions are carried out, the forwarding table follows its edges, and
+//! everybody is told what they may know. In this order, so that nothing flows before the news of it, and nothing is told
+//! of what no longer flows.
+
+use parlour_model::session::{MuteTarget, SessionEvent};
+use parlour_model::{ParticipantKey, TrackSid};
+
+use crate::publication::medium_of;
+use crate::room::RoomContext;
+
+impl RoomContext<'_> {
+    /// Brings forwarding, rosters and subscriptions in line with the session.
+    pub(crate) fn bring_up_to_date(&mut self) {
+        self.handle_session_events();
+        self.cut_edges();
+        self.sync_rosters();
+        self.open_edges();
+        self.sync_subscriptions();
+        self.handle_media_events();
+        self.ask_for_offers();
+    }
+
+    fn handle_session_events(&mut self) {
+        while let Some(event) = self.room.session.poll_event() {
+            match event {
+                SessionEvent::Close { key, reason } => self.dismiss(key, reason),
+                SessionEvent::Mute { key, target } => self.mute_for_therapist(key, target),
+                // The others are for the control API and the audit log.
+                _ => {}
+            }
+        }
+    }
+
+    fn mute_for_therapist(&mut self, key: ParticipantKey, target: MuteTarget) {
+        let Some(participant) = self.room.participants.get(&key) else { return };
+        let tracks = participant.record.tracks.iter().filter(|track| target.covers(medium_of(track)) && !track.muted);
+        let tracks: Vec<TrackSid> = tracks.map(|track| track.sid.clone()).collect();
+        for track in tracks {
+            // The track was found a line above.
+            let _ = self.mute_other(key, &track);
+        }
+    }
+
+    /// Edges that are no more are cut before anything else happens.
+    fn cut_edges(&mut self) {
+        if self.room.edges_version != self.room.session.edges_version() {
+            let edges = self.room.edges.intersection(self.room.session.edges()).copied().collect();
+            self.room.edges = edges;
+            self.room.media.set_edges(&self.room.edges, self.now);
+        }
+    }
+
+    /// New edges open once their receivers are in the rosters of their senders.
+    fn open_edges(&mut self) {
+        if self.room.edges_version != self.room.session.edges_version() {
+            self.room.edges_version = self.room.session.edges_version();
+            self.room.edges = self.room.session.edges().clone();
+            self.room.media.set_edges(&self.room.edges, self.now);
+        }
+    }
+}

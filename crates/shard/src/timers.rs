@@ -1,0 +1,85 @@
+//! Deadlines of rooms and peers. Setting one later than it stands costs nothing: it fires at the earlier time, and its
+//! owner says then when it is really due. Packets move deadlines all the time, and nearly always to later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use crate::demux::PeerKey;
+use crate::room::RoomKey;
+
+/// Whose deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TimerOwner {
+    Peer(PeerKey),
+    /// The rules and people of a room.
+    Room(RoomKey),
+    /// The packets of a room.
+    Media(RoomKey),
+}
+
+#[derive(Default)]
+pub(crate) struct Timers {
+    due: BTreeSet<(Instant, TimerOwner)>,
+    set: BTreeMap<TimerOwner, Instant>,
+}
+
+impl Timers {
+    /// Makes sure that `owner` is told no later than `deadline`.
+    pub(crate) fn set(&mut self, owner: TimerOwner, deadline: Instant) {
+        match self.set.get(&owner) {
+            Some(earlier) if *earlier <= deadline => return,
+            Some(later) => {
+                self.due.remove(&(*later, owner));
+            }
+            None => {}
+        }
+        self.set.insert(owner, deadline);
+        self.due.insert((deadline, owner));
+    }
+
+    pub(crate) fn remove(&mut self, owner: TimerOwner) {
+        if let Some(deadline) = self.set.remove(&owner) {
+            self.due.remove(&(deadline, owner));
+        }
+    }
+
+    /// The next owner whose time has come; its deadline is gone until set again.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<TimerOwner> {
+        let (deadline, owner) = *self.due.first()?;
+        if deadline > now {
+            return None;
+        }
+        self.due.pop_first();
+        self.set.remove(&owner);
+        Some(owner)
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.due.first().map(|(deadline, _)| *deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_earlier_deadline_replaces_and_a_later_one_waits() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let owner = TimerOwner::Peer(PeerKey(1));
+        let mut timers = Timers::default();
+        timers.set(owner, at(50));
+        timers.set(owner, at(20));
+        timers.set(owner, at(90));
+        assert_eq!(timers.next(), Some(at(20)));
+        assert_eq!(timers.pop_due(at(19)), None);
+        assert_eq!(timers.pop_due(at(20)), Some(owner));
+        assert_eq!(timers.pop_due(at(99)), None);
+        timers.set(owner, at(90));
+        timers.remove(owner);
+        assert_eq!(timers.next(), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! The way out: media writes into the outbox, the receiver's peer seals in place, and what peers say by themselves
+//! (STUN, DTLS, SCTP) is copied in behind.
+
+use std::time::Instant;
+
+use parlour_media::TransmitKind;
+
+use crate::counters::ShardDrop;
+use crate::outbox::Outbox;
+use crate::room::RoomKey;
+use crate::shard::Shard;
+
+impl Shard {
+    /// Fills the outbox with what is ready. `true`: it is full and there is more; flush and call again.
+    pub fn poll_transmit(&mut self, now: Instant, outbox: &mut Outbox) -> bool {
+        self.settle(now);
+        if !self.outgoing.transmit(outbox) {
+            return true;
+        }
+        while let Some(room) = self.dirty_rooms.last().copied() {
+            if !self.transmit_room(room, now, outbox) {
+                return true;
+            }
+            self.dirty_rooms.pop();
+            self.after_room(room);
+        }
+        while let Some(peer) = self.sending_peers.last().copied() {
+            if !self.transmit_peer(peer, now, outbox) {
+                return true;
+            }
+            self.sending_peers.pop();
+        }
+        false
+    }
+
+    /// `false`: the outbox is full.
+    fn transmit_room(&mut self, key: RoomKey, now: Instant, outbox: &mut Outbox) -> bool {
+        let Some(room) = self.rooms.get_mut(key) else { return true };
+        while outbox.has_room() {
+            let Some(transmit) = room.media.poll_transmit(now, outbox.tail()) else { return true };
+            let peer = room.participants.get(&transmit.to).and_then(|one| one.transport.peer(transmit.leg));
+            let Some(slot) = peer.and_then(|peer| self.peers.get_mut(peer)) else {
+                self.counters.drop(ShardDrop::NoRoute);
+                continue;
+            };
+            let Some(route) = slot.peer.route() else {
+                self.counters.drop(ShardDrop::NoRoute);
+                continue;
+            };
+            let sealed = match transmit.kind {
+                TransmitKind::Rtp => slot.peer.seal_rtp(outbox.tail(), transmit.len),
+                TransmitKind::Rtcp => slot.peer.seal_rtcp(outbox.tail(), transmit.len),
+            };
+            match sealed {
+                Ok(length) => {
+                    self.counters.datagrams_out += 1;
+                    self.counters.bytes_out += length as u64;
+                    outbox.commit(route.local, route.remote, length);
+                }
+                Err(_) => self.counters.drop(ShardDrop::Seal),
+            }
+        }
+        false
+    }
+
+    /// `false`: the outbox is full.
+    fn transmit_peer(&mut self, key: crate::demux::PeerKey, now: Instant, outbox: &mut Outbox) -> bool {
+        while outbox.has_room() {
+            let Some(slot) = self.peers.get_mut(key) else { return true };
+            let Some(transmit) = slot.peer.poll_transmit(now, &mut self.scratch) else {
+                self.after_peer(key);
+                return true;
+            };
+            if outbox.push(transmit.from, transmit.to, &self.scratch) {
+                self.counters.datagrams_out += 1;
+                self.counters.bytes_out += self.scratch.len() as u64;
+            } else {
+                self.counters.drop(ShardDrop::OutboxFull);
+            }
+        }
+        false
+    }
+}
