@@ -1,1 +1,28 @@
+//! LiveKit client signalling: WebSocket and protobuf towards clients, [`parlour_model`] towards the engine.
 //!
+//! LiveKit's words stop here. This crate holds no rule of a session: it authenticates, translates, orders and bounds.
+//!
+//! A participant has one task (`link`) from join to leave; WebSockets (`socket`) attach to it and detach. `http` decides
+//! who gets one; `translate` is the pure dictionary between the two protocols.
+
+mod admission;
+pub mod config;
+mod data;
+mod http;
+pub mod joinrequest;
+mod link;
+pub mod metrics;
+mod refresh;
+mod refusals;
+mod service;
+mod simulate;
+mod socket;
+pub mod token;
+mod translate;
+pub mod wire;
+
+pub use config::{Keys, Limits, SignalConfig, StopAdvice};
+pub use http::router;
+pub use metrics::SignalMetrics;
+pub use service::SignalState;
+pub use token::{Claims, TokenError, mint, verify};

@@ -1,0 +1,182 @@
+//! Data channel messages of one participant: checked, stamped with their sender, addressed, encoded once.
+//!
+//! Who receives them is decided by the session's edges, not here. RPC, text and byte streams and encrypted messages
+//! are forwarded like any other.
+
+use bytes::Bytes;
+use livekit_protocol as proto;
+use livekit_protocol::data_packet::Value;
+use parlour_model::command::{DataChannel, OutgoingData};
+use parlour_model::{Identity, ParticipantSid};
+use prost::Message as _;
+
+use crate::config::MAX_DATA_PACKET;
+use crate::metrics::Drop as Reason;
+use crate::translate::roster::View;
+
+/// People addressed in one message.
+const MAX_DESTINATIONS: usize = 64;
+
+/// The sender's side of data for one participant.
+#[derive(Debug)]
+pub(crate) struct DataStamp {
+    sid: ParticipantSid,
+    identity: Identity,
+    last_reliable: u32,
+}
+
+impl DataStamp {
+    pub(crate) fn new(sid: ParticipantSid, identity: Identity) -> Self {
+        Self { sid, identity, last_reliable: 0 }
+    }
+
+    /// The number of the last reliable message that arrived: what is later, the client sends again after a resume.
+    pub(crate) fn last_reliable(&self) -> u32 {
+        self.last_reliable
+    }
+
+    /// Makes a message from this participant ready for the others.
+    pub(crate) fn outgoing(
+        &mut self,
+        channel: DataChannel,
+        payload: &Bytes,
+        view: &View,
+    ) -> Result<OutgoingData, Reason> {
+        if payload.len() > MAX_DATA_PACKET {
+            return Err(Reason::InvalidData);
+        }
+        let mut packet = proto::DataPacket::decode(payload.as_ref()).map_err(|_| Reason::InvalidData)?;
+        if channel == DataChannel::Reliable && packet.sequence > 0 {
+            if packet.sequence <= self.last_reliable {
+                return Err(Reason::DuplicateData);
+            }
+            self.last_reliable = packet.sequence;
+        }
+        let destinations = take_destinations(&mut packet, view)?;
+        self.stamp(&mut packet, channel)?;
+        Ok(OutgoingData { channel, destinations, payload: Bytes::from(packet.encode_to_vec()) })
+    }
+
+    #[allow(deprecated)] // older SDKs read the old fields
+    fn stamp(&self, packet: &mut proto::DataPacket, channel: DataChannel) -> Result<(), Reason> {
+        packet.participant_sid = self.sid.as_str().to_owned();
+        packet.participant_identity = self.identity.as_str().to_owned();
+        packet.kind = match channel {
+            DataChannel::Reliable => proto::data_packet::Kind::Reliable.into(),
+            DataChannel::Lossy => proto::data_packet::Kind::Lossy.into(),
+        };
+        match &mut packet.value {
+            Some(Value::User(user)) => {
+                user.participant_sid.clone_from(&packet.participant_sid);
+                user.participant_identity.clone_from(&packet.participant_identity);
+                Ok(())
+            }
+            // What only a server says: believed by clients, so never forwarded from one.
+            None | Some(Value::Speaker(_) | Value::Metrics(_)) => Err(Reason::InvalidData),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Whom it is for, taken out so that nobody learns who else got it. Addressed to nobody we know is not the same as
+/// addressed to everybody.
+#[allow(deprecated)] // older SDKs write the old fields
+fn take_destinations(packet: &mut proto::DataPacket, view: &View) -> Result<Vec<Identity>, Reason> {
+    let mut names = std::mem::take(&mut packet.destination_identities);
+    let mut sids = Vec::new();
+    if let Some(Value::User(user)) = &mut packet.value {
+        names.append(&mut user.destination_identities);
+        sids.append(&mut user.destination_sids);
+    }
+    let addressed = names.len() + sids.len();
+    if addressed > MAX_DESTINATIONS {
+        return Err(Reason::InvalidData);
+    }
+    let mut destinations: Vec<Identity> = names.into_iter().map(Identity::from).collect();
+    destinations.extend(sids.iter().filter_map(|sid| view.identity_of(sid).cloned()));
+    destinations.sort_unstable();
+    destinations.dedup();
+    if addressed > 0 && destinations.is_empty() { Err(Reason::InvalidData) } else { Ok(destinations) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::{any, proptest};
+
+    use super::*;
+
+    fn stamp() -> DataStamp {
+        DataStamp::new(ParticipantSid::from("PA_me"), Identity::from("me"))
+    }
+
+    fn user(sequence: u32) -> proto::DataPacket {
+        proto::DataPacket {
+            sequence,
+            participant_identity: "someone else".to_owned(),
+            participant_sid: "PA_else".to_owned(),
+            value: Some(Value::User(proto::UserPacket { payload: b"hello".to_vec(), ..Default::default() })),
+            ..Default::default()
+        }
+    }
+
+    fn send(stamp: &mut DataStamp, packet: &proto::DataPacket) -> Result<(OutgoingData, proto::DataPacket), Reason> {
+        let out = stamp.outgoing(DataChannel::Reliable, &packet.encode_to_vec().into(), &View::default())?;
+        let packet = proto::DataPacket::decode(out.payload.as_ref()).unwrap();
+        Ok((out, packet))
+    }
+
+    #[test]
+    fn the_sender_is_who_sent_it_whatever_the_packet_says() {
+        let (out, packet) = send(&mut stamp(), &user(7)).unwrap();
+        assert!(out.destinations.is_empty());
+        assert_eq!((packet.participant_identity.as_str(), packet.participant_sid.as_str()), ("me", "PA_me"));
+        assert_eq!(packet.sequence, 7);
+    }
+
+    #[test]
+    fn a_reliable_message_sent_again_after_a_resume_goes_out_once() {
+        let mut stamp = stamp();
+        send(&mut stamp, &user(1)).unwrap();
+        send(&mut stamp, &user(2)).unwrap();
+        assert_eq!(stamp.last_reliable(), 2);
+        assert_eq!(send(&mut stamp, &user(2)).err(), Some(Reason::DuplicateData));
+        assert!(send(&mut stamp, &user(3)).is_ok());
+    }
+
+    #[test]
+    fn destinations_are_honoured_and_not_shown_to_receivers() {
+        let (out, packet) = send(
+            &mut stamp(),
+            &proto::DataPacket { destination_identities: vec!["b".into(), "a".into(), "b".into()], ..user(1) },
+        )
+        .unwrap();
+        assert_eq!(out.destinations, [Identity::from("a"), Identity::from("b")]);
+        assert!(packet.destination_identities.is_empty());
+    }
+
+    #[test]
+    #[allow(deprecated)]
+    fn a_message_to_an_unknown_stay_is_not_a_message_to_all() {
+        let mut packet = user(1);
+        packet.value =
+            Some(Value::User(proto::UserPacket { destination_sids: vec!["PA_gone".into()], ..Default::default() }));
+        assert_eq!(send(&mut stamp(), &packet).err(), Some(Reason::InvalidData));
+    }
+
+    #[test]
+    #[allow(deprecated)]
+    fn what_only_a_server_says_is_not_forwarded() {
+        let mut packet = user(1);
+        packet.value = Some(Value::Speaker(proto::ActiveSpeakerUpdate::default()));
+        assert_eq!(send(&mut stamp(), &packet).err(), Some(Reason::InvalidData));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let _ = stamp().outgoing(DataChannel::Reliable, &bytes.into(), &View::default());
+        }
+    }
+}

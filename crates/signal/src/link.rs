@@ -1,0 +1,378 @@
+//! One participant's signalling, from join to leave: a task that WebSockets attach to and detach from.
+//!
+//! It orders and translates; it decides nothing about sessions. What it does for itself: pings, token refresh, the
+//! stamping of data, and the short memory that makes a resume seamless.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use livekit_protocol as proto;
+use livekit_protocol::signal_response::Message as Response;
+use parlour_engine::EventStream;
+use parlour_model::command::{Action, Joined, Topology};
+use parlour_model::{Command, Event, Identity, LeaveReason, ParticipantSid, Refusal, Reply, Resume, SessionId};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::config::StopAdvice;
+use crate::data::DataStamp;
+use crate::joinrequest::Wishes;
+use crate::metrics::{Close, Drop as Reason};
+use crate::refresh::Refresh;
+use crate::service::{LinkAddress, Registration, Shared};
+use crate::simulate::ResumeTrap;
+use crate::socket::Wire;
+use crate::token::Claims;
+use crate::translate::request::{self, Invalid, Request};
+use crate::translate::roster::View;
+use crate::translate::{join, leave, response};
+
+/// Resumes that wait at once; a client makes one at a time.
+const ATTACH_BACKLOG: usize = 2;
+/// Messages kept for a client that is away.
+const MAX_KEPT: usize = 64;
+/// How long the engine may take to say goodbye after a leave.
+const LEAVE_TIME: Duration = Duration::from_secs(5);
+/// How long after a full mailbox it is tried again.
+const LEAVE_RETRY: Duration = Duration::from_millis(100);
+
+/// A WebSocket that came back.
+pub(crate) struct Attachment {
+    pub(crate) wire: Wire,
+    pub(crate) claims: Claims,
+    pub(crate) sync: Option<Box<proto::SyncState>>,
+}
+
+/// Whether the link goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// More to come.
+    On,
+    /// The participant is out.
+    End,
+}
+
+pub(crate) struct Link {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) who: Who,
+    events: EventStream,
+    attachments: mpsc::Receiver<Attachment>,
+    /// Dropping it sends what is queued and closes.
+    pub(crate) wire: Option<Wire>,
+    view: View,
+    data: DataStamp,
+    kept: VecDeque<Response>,
+    refresh: Refresh,
+    pub(crate) resume_trap: Option<ResumeTrap>,
+    pub(crate) pretends_to_speak_until: Option<Instant>,
+    /// What the engine believes of our signalling.
+    signal: Signal,
+    _registration: Registration,
+}
+
+/// Whether the engine believes that the client hears us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    Up,
+    Lost,
+}
+
+/// Whose link it is.
+#[derive(Clone)]
+pub(crate) struct Who {
+    pub(crate) session: SessionId,
+    pub(crate) sid: ParticipantSid,
+    pub(crate) identity: Identity,
+}
+
+/// What woke the link.
+enum Wake {
+    Event(Option<Event>),
+    Attached(Attachment),
+    Request(Option<proto::signal_request::Message>),
+    RefreshDue,
+    SpeechOver,
+    Stopping(StopAdvice),
+}
+
+/// What a link begins with.
+pub(crate) struct Beginning {
+    pub(crate) joined: Joined,
+    pub(crate) events: EventStream,
+    pub(crate) wire: Wire,
+    pub(crate) topology: Topology,
+    pub(crate) claims: Claims,
+    pub(crate) wishes: Wishes,
+}
+
+/// Starts the task of a participant that has just joined.
+pub(crate) fn spawn(shared: &Arc<Shared>, beginning: Beginning) {
+    let Beginning { joined, events, wire, topology, claims, wishes } = beginning;
+    let who = Who {
+        session: joined.session.id.clone(),
+        sid: joined.participant.sid.clone(),
+        identity: joined.participant.identity.clone(),
+    };
+    let (attach, attachments) = mpsc::channel(ATTACH_BACKLOG);
+    let address = LinkAddress { session: who.session.clone(), identity: who.identity.clone(), attachments: attach };
+    let mut link = Link {
+        events,
+        attachments,
+        wire: Some(wire),
+        view: View::default(),
+        data: DataStamp::new(who.sid.clone(), who.identity.clone()),
+        kept: VecDeque::new(),
+        refresh: Refresh::new(claims),
+        resume_trap: None,
+        pretends_to_speak_until: None,
+        signal: Signal::Up,
+        _registration: shared.register(&who.sid, address),
+        who,
+        shared: shared.clone(),
+    };
+    tokio::spawn(async move {
+        link.welcome(&joined, topology, wishes);
+        link.run().await;
+    });
+}
+
+impl Link {
+    fn welcome(&mut self, joined: &Joined, topology: Topology, wishes: Wishes) {
+        self.view.note(&joined.others);
+        self.send(join::response(joined, topology, &self.shared.config));
+        for track in wishes.tracks {
+            self.handle_request(proto::signal_request::Message::AddTrack(track));
+        }
+        if let Some(offer) = wishes.offer {
+            self.handle_request(proto::signal_request::Message::Offer(offer));
+        }
+    }
+
+    async fn run(&mut self) {
+        let mut stopping = self.shared.stopping();
+        let mut told = false;
+        loop {
+            let wake = self.wake(&mut stopping).await;
+            told |= matches!(wake, Wake::Event(None | Some(Event::Leave(_))));
+            if self.handle(wake).await == Flow::End {
+                break;
+            }
+            self.report_signal().await;
+        }
+        // Queued messages still go out; then the socket closes.
+        self.wire = None;
+        if !told {
+            self.leave().await;
+        }
+    }
+
+    async fn handle(&mut self, wake: Wake) -> Flow {
+        match wake {
+            Wake::Event(Some(event)) => self.handle_event(event),
+            // The engine lost the participant without a goodbye.
+            Wake::Event(None) => self.handle_event(Event::Leave(LeaveReason::MustRejoin)),
+            Wake::Attached(attachment) => self.handle_attachment(attachment).await,
+            Wake::Request(Some(message)) => self.handle_request(message),
+            Wake::Request(None) => {
+                self.wire = None;
+                Flow::On
+            }
+            Wake::RefreshDue => self.refresh_token(),
+            Wake::SpeechOver => self.stop_pretending(),
+            Wake::Stopping(advice) => {
+                self.send(leave::message(LeaveReason::ServerShutdown, advice));
+                Flow::End
+            }
+        }
+    }
+
+    /// Tells the engine once when nobody hears us any more: the participant stays for its grace time.
+    async fn report_signal(&mut self) {
+        if self.wire.is_some() || self.signal == Signal::Lost {
+            return;
+        }
+        self.signal = Signal::Lost;
+        let lost = Command::SignalLost(self.who.sid.clone());
+        // A refusal means that it is gone, which its last event says too.
+        let _ = self.shared.engine.request(&self.who.session, lost).await;
+    }
+
+    /// Takes the participant out, and waits until the engine confirms it: until then the stay's name is taken.
+    async fn leave(&mut self) {
+        let goodbye = async {
+            while let Err(Refusal::Limit) = self.shared.engine.request(&self.who.session, self.leaving()).await {
+                tokio::time::sleep(LEAVE_RETRY).await;
+            }
+            while self.events.recv().await.is_some_and(|event| !matches!(event, Event::Leave(_))) {}
+        };
+        // An engine that does not answer for so long is stopping.
+        let _ = tokio::time::timeout(LEAVE_TIME, goodbye).await;
+    }
+
+    fn leaving(&self) -> Command {
+        Command::Act(self.who.sid.clone(), Action::Leave)
+    }
+
+    async fn wake(&mut self, stopping: &mut watch::Receiver<Option<StopAdvice>>) -> Wake {
+        let attached = self.wire.is_some();
+        let due = self.refresh.due();
+        let speech_over = self.pretends_to_speak_until;
+        tokio::select! {
+            biased;
+            Ok(advice) = async { stopping.wait_for(Option::is_some).await.map(|advice| *advice) } => {
+                Wake::Stopping(advice.unwrap_or_default())
+            }
+            Some(attachment) = self.attachments.recv() => Wake::Attached(attachment),
+            event = self.events.recv() => Wake::Event(event),
+            message = receive(&mut self.wire), if attached => Wake::Request(message),
+            () = sleep_until(due), if attached => Wake::RefreshDue,
+            () = sleep_until(speech_over.unwrap_or(due)), if speech_over.is_some() => Wake::SpeechOver,
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) -> Flow {
+        if let Event::DataReceived { channel, payload } = event {
+            match self.data.outgoing(channel, &payload, &self.view) {
+                Ok(data) => self.act(Action::SendData(data)),
+                Err(reason) => self.shared.metrics.dropped(reason),
+            }
+            return Flow::On;
+        }
+        if let Event::Roster(records) = &event
+            && self.wire.is_some()
+        {
+            self.view.note(records);
+        }
+        let out = matches!(event, Event::Leave(_));
+        if let Some(message) = response::translate(event, self.shared.stop_advice()) {
+            self.send(message);
+        }
+        if out { Flow::End } else { Flow::On }
+    }
+
+    pub(crate) fn handle_request(&mut self, message: proto::signal_request::Message) -> Flow {
+        let metrics = self.shared.metrics.clone();
+        metrics.received(request::kind(&message));
+        match request::translate(message, &self.view) {
+            Ok(Request::Act(Action::Leave)) => return Flow::End,
+            Ok(Request::Act(action)) => self.act(action),
+            Ok(Request::Ping(ping)) => self.send(Response::PongResp(proto::Pong {
+                last_ping_timestamp: ping.timestamp,
+                timestamp: unix_millis(),
+            })),
+            Ok(Request::OldPing(_)) => self.send(Response::Pong(unix_millis())),
+            Ok(Request::Simulate(scenario)) => return self.simulate(scenario),
+            Ok(Request::Ignored) => {}
+            Ok(Request::Unsupported) => metrics.dropped(Reason::UnsupportedRequest),
+            Err(Invalid) => {
+                metrics.dropped(Reason::InvalidRequest);
+                let reason = proto::request_response::Reason::InvalidRequest;
+                self.send(response::refused(0, reason, "the request is not valid", None));
+            }
+        }
+        Flow::On
+    }
+
+    /// A WebSocket came back: the old one, if it is still there, is closed, and the client is told what it missed.
+    async fn handle_attachment(&mut self, attachment: Attachment) -> Flow {
+        self.wire = None;
+        self.signal = Signal::Up;
+        let resume = Resume { participant: self.who.sid.clone(), identity: self.who.identity.clone() };
+        let reply = self.shared.engine.request(&self.who.session, Command::Resume(resume)).await;
+        let trap = self.resume_trap.take();
+        if trap == Some(ResumeTrap::BeforeMessages) {
+            attachment.wire.cut(Close::Server);
+            return Flow::On;
+        }
+        self.wire = Some(attachment.wire);
+        let joined = match reply {
+            Ok(Reply::Resumed(joined)) => joined,
+            Ok(_) | Err(_) => {
+                self.shared.metrics.joined("resume_failed");
+                self.send(leave::cannot_resume());
+                return Flow::End;
+            }
+        };
+        self.shared.metrics.joined("resumed");
+        self.refresh.renewed(attachment.claims);
+        self.catch_up(&joined);
+        if let Some(sync) = attachment.sync {
+            self.handle_request(proto::signal_request::Message::SyncState(*sync));
+        }
+        if trap == Some(ResumeTrap::AfterMessages) {
+            self.wire = None;
+        }
+        Flow::On
+    }
+
+    fn catch_up(&mut self, joined: &Joined) {
+        self.send(join::reconnect(&self.shared.config, self.data.last_reliable()));
+        let mut participants = vec![crate::translate::roster::info(&joined.participant)];
+        participants.extend(joined.others.iter().map(crate::translate::roster::info));
+        participants.extend(self.view.take_gone(&joined.others));
+        self.view.note(&joined.others);
+        self.send(response::update(participants));
+        for message in std::mem::take(&mut self.kept) {
+            self.send(message);
+        }
+    }
+
+    pub(crate) fn act(&mut self, action: Action) {
+        let lossy = matches!(
+            &action,
+            Action::SendData(data) if data.channel == parlour_model::command::DataChannel::Lossy
+        ) || matches!(action, Action::Trickle(_));
+        if self.shared.engine.act(&self.who.session, &self.who.sid, action).is_err() {
+            self.shared.metrics.dropped(Reason::EngineBusy);
+            // A client that missed one answer waits for it for ever: better it comes back and asks again.
+            if !lossy {
+                self.vanish(Close::Server);
+            }
+        }
+    }
+
+    /// Sends now, keeps for later, or drops.
+    pub(crate) fn send(&mut self, message: Response) {
+        let kind = response::kind(&message);
+        let Some(wire) = &self.wire else {
+            if response::outlives_a_break(&message) && self.kept.len() < MAX_KEPT {
+                self.kept.push_back(message);
+            } else {
+                self.shared.metrics.dropped(Reason::WhileAway);
+            }
+            return;
+        };
+        if wire.send(message).is_ok() {
+            self.shared.metrics.sent(kind);
+        } else {
+            self.vanish(Close::Slow);
+        }
+    }
+
+    fn refresh_token(&mut self) -> Flow {
+        if let Some(token) = self.refresh.next(&self.shared.config.keys) {
+            self.send(Response::RefreshToken(token));
+        }
+        Flow::On
+    }
+
+    /// Closes the socket without a word, as a node that fails does.
+    pub(crate) fn vanish(&mut self, reason: Close) {
+        if let Some(wire) = self.wire.take() {
+            wire.cut(reason);
+        }
+    }
+}
+
+async fn receive(wire: &mut Option<Wire>) -> Option<proto::signal_request::Message> {
+    match wire {
+        Some(wire) => wire.receive().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn unix_millis() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,403 @@
+//! Access tokens: LiveKit's JWTs (RFC 7519, HS256 only) with one claim of ours, the role.
+//!
+//! What a bearer may do comes from the role; LiveKit's grants only narrow it. Nothing here reads a clock: the time is
+//! an argument, in seconds since the Unix epoch.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use parlour_model::{Encryption, Grants, Identity, Redacted, Role, SessionId};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::config::Keys;
+
+/// Clock difference forgiven for `exp` and `nbf`.
+pub const LEEWAY_SECONDS: u64 = 5;
+/// A token longer than this is not looked at. Metadata (64 KiB at most) travels in it.
+pub const MAX_TOKEN: usize = 256 * 1024;
+/// Longest session name and identity, in bytes.
+pub const MAX_NAME: usize = 256;
+/// Longest metadata, and longest sum of all attributes, in bytes.
+pub const MAX_METADATA: usize = 64 * 1024;
+/// Most attributes.
+pub const MAX_ATTRIBUTES: usize = 64;
+/// Attributes that only the server sets begin with this.
+pub const RESERVED_ATTRIBUTE_PREFIX: &str = "parlour.";
+
+/// Why a token does not open the door. The text echoes nothing of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum TokenError {
+    /// There is none.
+    #[error("no access token given")]
+    Missing,
+    /// Not a JWT, or its claims are not of the right shape.
+    #[error("the access token is malformed")]
+    Malformed,
+    /// `none`, an asymmetric or another symmetric algorithm.
+    #[error("the access token must be signed with HS256")]
+    Algorithm,
+    /// `iss` is not an API key of this server.
+    #[error("the access token's issuer is unknown")]
+    UnknownIssuer,
+    /// Forged or damaged.
+    #[error("the access token's signature is wrong")]
+    Signature,
+    /// `exp` is past.
+    #[error("the access token has expired")]
+    Expired,
+    /// `nbf` is to come.
+    #[error("the access token is not valid yet")]
+    NotYetValid,
+    /// It does not grant `roomJoin`, or names no room.
+    #[error("the access token does not allow joining a room")]
+    NoJoin,
+    /// It is for another room.
+    #[error("the access token is for another room")]
+    WrongRoom,
+    /// It asks for a hidden participant: there are none.
+    #[error("hidden participants are not possible")]
+    Hidden,
+    /// `parlour.role` is not one of ours.
+    #[error("the access token's role is unknown")]
+    UnknownRole,
+    /// Identity or room is missing or too long, or metadata or attributes are over their bounds.
+    #[error("a claim of the access token is out of bounds")]
+    Bounds,
+}
+
+impl TokenError {
+    /// Whether the bearer was recognized, but may not do this (HTTP 403 rather than 401).
+    pub fn is_permission(self) -> bool {
+        matches!(self, Self::NoJoin | Self::WrongRoom | Self::Hidden | Self::UnknownRole | Self::Bounds)
+    }
+
+    /// Stable word for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "token_missing",
+            Self::Malformed => "token_malformed",
+            Self::Algorithm => "token_algorithm",
+            Self::UnknownIssuer => "token_issuer",
+            Self::Signature => "token_signature",
+            Self::Expired => "token_expired",
+            Self::NotYetValid => "token_not_yet_valid",
+            Self::NoJoin => "token_no_join",
+            Self::WrongRoom => "token_wrong_room",
+            Self::Hidden => "token_hidden",
+            Self::UnknownRole => "token_role",
+            Self::Bounds => "token_bounds",
+        }
+    }
+}
+
+/// The claims of a token. Everything that is not needed is ignored when read.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Claims {
+    /// API key.
+    pub iss: String,
+    /// Identity of the bearer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sub: String,
+    /// Not before, Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// Expires, Unix seconds. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<u64>,
+    /// Display name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The integrator's, opaque.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
+    /// The integrator's, opaque.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+    /// LiveKit's grants.
+    pub video: VideoGrants,
+    /// What only Parlour knows.
+    pub parlour: ParlourClaim,
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims").field("iss", &self.iss).field("exp", &self.exp).finish_non_exhaustive()
+    }
+}
+
+/// LiveKit's grants, as its server SDKs write them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct VideoGrants {
+    /// Name of the room.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub room: String,
+    /// May join it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub room_join: bool,
+    /// May create rooms (server API).
+    #[serde(skip_serializing_if = "is_false")]
+    pub room_create: bool,
+    /// May list rooms (server API).
+    #[serde(skip_serializing_if = "is_false")]
+    pub room_list: bool,
+    /// May administer the room (server API).
+    #[serde(skip_serializing_if = "is_false")]
+    pub room_admin: bool,
+    /// May publish; missing means yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_publish: Option<bool>,
+    /// May subscribe; missing means yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_subscribe: Option<bool>,
+    /// May send data; missing means as `can_publish`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_publish_data: Option<bool>,
+    /// `camera`, `microphone`, `screen_share`, `screen_share_audio`; empty means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub can_publish_sources: Vec<String>,
+    /// May change its own name, metadata and attributes; missing means no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_update_own_metadata: Option<bool>,
+    /// Asks to be invisible; refused.
+    #[serde(skip_serializing_if = "is_false")]
+    pub hidden: bool,
+}
+
+/// The claim `parlour`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ParlourClaim {
+    /// `therapist`, `client` (also when missing), `guest` or `service`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub role: String,
+    /// `gcm` or `custom` when this client encrypts its frames end to end: LiveKit's join has no word for it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub encryption: String,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Claims {
+    /// What a participant needs: to join one session, everything its role allows, until `exp` (Unix seconds).
+    pub fn join(key: &str, session: &SessionId, identity: &Identity, role: Role, exp: u64) -> Self {
+        Self {
+            iss: key.to_owned(),
+            sub: identity.as_str().to_owned(),
+            exp: Some(exp),
+            video: VideoGrants {
+                room: session.as_str().to_owned(),
+                room_join: true,
+                can_update_own_metadata: Some(true),
+                ..VideoGrants::default()
+            },
+            parlour: ParlourClaim { role: role.as_str().to_owned(), encryption: String::new() },
+            ..Self::default()
+        }
+    }
+
+    /// Who the bearer is and what it may do in the room it names.
+    ///
+    /// # Errors
+    /// A [`TokenError`] with [`TokenError::is_permission`].
+    pub fn bearer(&self) -> Result<Bearer, TokenError> {
+        if !self.video.room_join || self.video.room.is_empty() {
+            return Err(TokenError::NoJoin);
+        }
+        if self.video.hidden {
+            return Err(TokenError::Hidden);
+        }
+        if self.sub.is_empty() || [&self.sub, &self.video.room, &self.name].iter().any(|text| text.len() > MAX_NAME) {
+            return Err(TokenError::Bounds);
+        }
+        let attributes = permitted_attributes(&self.attributes);
+        if self.metadata.len() > MAX_METADATA || !attributes_fit(&attributes) {
+            return Err(TokenError::Bounds);
+        }
+        Ok(Bearer {
+            session: SessionId::from(self.video.room.as_str()),
+            identity: Identity::from(self.sub.as_str()),
+            role: self.role()?,
+            encryption: match self.parlour.encryption.as_str() {
+                "gcm" => Encryption::Gcm,
+                "custom" => Encryption::Custom,
+                _ => Encryption::None,
+            },
+            grants: self.video.grants(),
+            name: Redacted(self.name.clone()),
+            metadata: Redacted(self.metadata.clone()),
+            attributes: Redacted(attributes),
+        })
+    }
+
+    fn role(&self) -> Result<Role, TokenError> {
+        match self.parlour.role.as_str() {
+            "" => Ok(Role::Client),
+            word => [Role::Therapist, Role::Client, Role::Guest, Role::Service]
+                .into_iter()
+                .find(|role| role.as_str() == word)
+                .ok_or(TokenError::UnknownRole),
+        }
+    }
+}
+
+impl VideoGrants {
+    /// As Parlour understands them.
+    pub fn grants(&self) -> Grants {
+        let publish = self.can_publish.unwrap_or(true);
+        let source = |name: &str| {
+            publish && (self.can_publish_sources.is_empty() || self.can_publish_sources.iter().any(|s| s == name))
+        };
+        Grants {
+            microphone: source("microphone"),
+            camera: source("camera"),
+            screen: source("screen_share"),
+            subscribe: self.can_subscribe.unwrap_or(true),
+            data: self.can_publish_data.unwrap_or(publish),
+            update_own_metadata: self.can_update_own_metadata.unwrap_or(false),
+        }
+    }
+}
+
+/// The bearer of a valid token.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    /// The session it may join.
+    pub session: SessionId,
+    /// Who.
+    pub identity: Identity,
+    /// As what.
+    pub role: Role,
+    /// How it encrypts its frames.
+    pub encryption: Encryption,
+    /// What the token allows.
+    pub grants: Grants,
+    /// Shown to others.
+    pub name: Redacted<String>,
+    /// Opaque.
+    pub metadata: Redacted<String>,
+    /// Opaque, without reserved names.
+    pub attributes: Redacted<BTreeMap<String, String>>,
+}
+
+/// Without the names that only the server sets.
+pub(crate) fn permitted_attributes<'a>(
+    attributes: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> BTreeMap<String, String> {
+    attributes
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with(RESERVED_ATTRIBUTE_PREFIX))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Whether attributes are within their bounds.
+pub(crate) fn attributes_fit(attributes: &BTreeMap<String, String>) -> bool {
+    let bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    attributes.len() <= MAX_ATTRIBUTES && bytes <= MAX_METADATA
+}
+
+/// Signs claims with the secret of their `iss`.
+///
+/// # Errors
+/// [`TokenError::UnknownIssuer`] when `keys` has no such key, [`TokenError::Malformed`] when the claims cannot be written.
+pub fn mint(claims: &Claims, keys: &Keys) -> Result<String, TokenError> {
+    let secret = keys.secret(&claims.iss).ok_or(TokenError::UnknownIssuer)?;
+    let key = EncodingKey::from_secret(secret.0.as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).map_err(|_| TokenError::Malformed)
+}
+
+/// Checks signature and times. What the claims allow is asked of [`Claims::bearer`].
+///
+/// # Errors
+/// Why it is not valid.
+pub fn verify(token: &str, keys: &Keys, now: u64) -> Result<Claims, TokenError> {
+    if token.is_empty() {
+        return Err(TokenError::Missing);
+    }
+    if token.len() > MAX_TOKEN {
+        return Err(TokenError::Malformed);
+    }
+    let issuer = unverified_issuer(token)?;
+    let secret = keys.secret(&issuer).ok_or(TokenError::UnknownIssuer)?;
+    let claims =
+        jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(secret.0.as_bytes()), &signature_only())
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Signature,
+                jsonwebtoken::errors::ErrorKind::InvalidAlgorithm => TokenError::Algorithm,
+                _ => TokenError::Malformed,
+            })?
+            .claims;
+    check_times(&claims, now)?;
+    Ok(claims)
+}
+
+/// [`verify`] for a request that names its room.
+///
+/// # Errors
+/// As [`verify`], and [`TokenError::WrongRoom`].
+pub fn verify_for(token: &str, keys: &Keys, now: u64, room: &str) -> Result<Claims, TokenError> {
+    let claims = verify(token, keys, now)?;
+    if claims.video.room == room { Ok(claims) } else { Err(TokenError::WrongRoom) }
+}
+
+/// The same claims for `lifetime` seconds more.
+pub(crate) fn refreshed(claims: &Claims, now: u64, lifetime: u64) -> Claims {
+    Claims { exp: Some(now.saturating_add(lifetime)), nbf: None, ..claims.clone() }
+}
+
+fn check_times(claims: &Claims, now: u64) -> Result<(), TokenError> {
+    let exp = claims.exp.ok_or(TokenError::Malformed)?;
+    if exp.saturating_add(LEEWAY_SECONDS) <= now {
+        return Err(TokenError::Expired);
+    }
+    if claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(LEEWAY_SECONDS)) {
+        return Err(TokenError::NotYetValid);
+    }
+    Ok(())
+}
+
+/// Times are checked by [`check_times`], which takes the clock as an argument.
+fn signature_only() -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation
+}
+
+/// Which key to check with. The algorithm is looked at first, so that `none` has its own error.
+fn unverified_issuer(token: &str) -> Result<String, TokenError> {
+    #[derive(Deserialize)]
+    struct Alg {
+        alg: String,
+    }
+    #[derive(Deserialize)]
+    struct Iss {
+        #[serde(default)]
+        iss: String,
+    }
+    let mut parts = token.split('.');
+    let (Some(header), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(TokenError::Malformed);
+    };
+    let Alg { alg } = json_part(header)?;
+    if alg != "HS256" {
+        return Err(TokenError::Algorithm);
+    }
+    let Iss { iss } = json_part(payload)?;
+    Ok(iss)
+}
+
+fn json_part<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
+    serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)
+}

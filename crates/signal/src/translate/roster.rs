@@ -1,0 +1,127 @@
+//! Participants as LiveKit describes them, and what one client has been told of them.
+
+use std::collections::BTreeMap;
+
+use livekit_protocol as proto;
+use parlour_model::command::SessionRecord;
+use parlour_model::participant::{Grants, ParticipantRecord, ParticipantState, Role};
+use parlour_model::{Identity, ParticipantSid, TrackSource};
+
+use super::track;
+
+/// The attribute that tells a participant's role. Only the server sets it.
+pub(crate) const ROLE_ATTRIBUTE: &str = "parlour.role";
+/// Participants remembered for one client. A session has at most twelve, and stays are forgotten when told to be over.
+const MAX_KNOWN: usize = 64;
+
+/// A participant as others, or itself, are told.
+pub(crate) fn info(record: &ParticipantRecord) -> proto::ParticipantInfo {
+    let mut attributes: std::collections::HashMap<_, _> = record.attributes.0.clone().into_iter().collect();
+    attributes.insert(ROLE_ATTRIBUTE.to_owned(), record.role.as_str().to_owned());
+    proto::ParticipantInfo {
+        sid: record.sid.as_str().to_owned(),
+        identity: record.identity.as_str().to_owned(),
+        state: match record.state {
+            ParticipantState::Joined => proto::participant_info::State::Joined,
+            ParticipantState::Active => proto::participant_info::State::Active,
+            ParticipantState::Disconnected => proto::participant_info::State::Disconnected,
+        }
+        .into(),
+        tracks: record.tracks.iter().map(track::info).collect(),
+        metadata: record.metadata.0.clone(),
+        joined_at: record.joined_at_ms / 1_000,
+        joined_at_ms: record.joined_at_ms,
+        name: record.name.0.clone(),
+        version: record.version,
+        permission: Some(permission(record.grants)),
+        is_publisher: !record.tracks.is_empty(),
+        kind: match record.role {
+            Role::Therapist | Role::Client | Role::Guest => proto::participant_info::Kind::Standard,
+            Role::Service => proto::participant_info::Kind::Agent,
+        }
+        .into(),
+        attributes,
+        client_protocol: record.client.client_protocol,
+        capabilities: record.client.capabilities.clone(),
+        ..Default::default()
+    }
+}
+
+fn permission(grants: Grants) -> proto::ParticipantPermission {
+    let sources = [
+        (grants.camera, TrackSource::Camera),
+        (grants.microphone, TrackSource::Microphone),
+        (grants.screen, TrackSource::ScreenShare),
+        (grants.screen, TrackSource::ScreenShareAudio),
+    ];
+    // In LiveKit an empty list means every source.
+    let all = sources.iter().all(|(allowed, _)| *allowed);
+    proto::ParticipantPermission {
+        can_subscribe: grants.subscribe,
+        can_publish: grants.may_publish_any(),
+        can_publish_data: grants.data,
+        can_publish_sources: sources
+            .into_iter()
+            .filter(|(allowed, _)| *allowed && !all)
+            .map(|(_, source)| track::source_out(source).into())
+            .collect(),
+        can_update_metadata: grants.update_own_metadata,
+        ..Default::default()
+    }
+}
+
+/// A session as LiveKit's room.
+pub(crate) fn room(session: &SessionRecord) -> proto::Room {
+    proto::Room {
+        sid: session.sid.clone(),
+        name: session.id.as_str().to_owned(),
+        max_participants: session.max_participants,
+        creation_time: session.created_at_ms / 1_000,
+        creation_time_ms: session.created_at_ms,
+        metadata: session.metadata.0.clone(),
+        num_participants: session.participants,
+        num_publishers: session.publishers,
+        enabled_codecs: super::join::publish_codecs(),
+        ..Default::default()
+    }
+}
+
+/// Whom a client believes to be there.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    known: BTreeMap<ParticipantSid, (Identity, u32)>,
+}
+
+impl View {
+    /// Notes what the client is being told.
+    pub(crate) fn note(&mut self, records: &[ParticipantRecord]) {
+        for record in records {
+            if record.state == ParticipantState::Disconnected {
+                self.known.remove(&record.sid);
+            } else if self.known.len() < MAX_KNOWN || self.known.contains_key(&record.sid) {
+                self.known.insert(record.sid.clone(), (record.identity.clone(), record.version));
+            }
+        }
+    }
+
+    /// Who is behind a stay.
+    pub(crate) fn identity_of(&self, sid: &str) -> Option<&Identity> {
+        self.known.get(&ParticipantSid::from(sid)).map(|(identity, _)| identity)
+    }
+
+    /// Those who went while the client was not told, given everyone who is there now.
+    pub(crate) fn take_gone(&mut self, present: &[ParticipantRecord]) -> Vec<proto::ParticipantInfo> {
+        let gone: Vec<_> =
+            self.known.keys().filter(|sid| present.iter().all(|record| record.sid != **sid)).cloned().collect();
+        gone.into_iter()
+            .filter_map(|sid| self.known.remove(&sid).map(|(identity, version)| (sid, identity, version)))
+            .map(|(sid, identity, version)| proto::ParticipantInfo {
+                sid: sid.as_str().to_owned(),
+                identity: identity.as_str().to_owned(),
+                state: proto::participant_info::State::Disconnected.into(),
+                version: version.saturating_add(1),
+                ..Default::default()
+            })
+            .collect()
+    }
+}
