@@ -10,6 +10,7 @@ pub mod config;
 pub mod counters;
 pub mod error;
 pub mod event;
+pub mod ingress;
 pub mod room;
 pub mod spec;
 

@@ -28,6 +28,11 @@ impl Unwrapper {
         Self { highest: None }
     }
 
+    /// As if `highest` had been seen: continues a numbering.
+    pub const fn starting_at(highest: u64) -> Self {
+        Self { highest: Some(highest) }
+    }
+
     /// The extended number nearest to the highest seen so far; remembers it when it is higher.
     pub fn unwrap(&mut self, sequence: u16) -> u64 {
         let extended = self.peek(sequence);

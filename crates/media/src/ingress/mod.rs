@@ -1,0 +1,19 @@
+//! What is kept of one publishing connection, packet by packet, before anything is forwarded: to which encoding a stream
+//! belongs, what is missing of it and to be asked again, when its packets arrived, how loud its owner is.
+//!
+//! Nothing here knows a receiver. Each part is a machine of its own; `publication` and `room` join them.
+
+pub mod gaps;
+pub mod keyframes;
+pub mod rtx;
+pub mod sources;
+pub mod speakers;
+pub mod statistics;
+pub mod transport;
+
+pub use gaps::{GapTracker, Repair};
+pub use keyframes::{KeyframeAsk, KeyframeMethod, KeyframeRequests};
+pub use sources::{Role, Source, SourceError, SourceTable};
+pub use speakers::Speakers;
+pub use statistics::{Arrival, SourceStatistics};
+pub use transport::TransportRecorder;

@@ -1,0 +1,151 @@
+//! When the packets of one connection arrived, for its sender's congestion control: transport-wide feedback
+//! (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+//!
+//! Each message goes on where the last one ended. A packet that comes late makes the next message begin at it, so that
+//! reordering is not reported as loss for good.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU64;
+use std::time::{Duration, Instant};
+
+use parlour_rtp::rtcp::Writer;
+use parlour_rtp::rtcp::transport::{MAX_STATUSES, Observed};
+use parlour_rtp::seq::Unwrapper;
+
+/// Numbers kept, received or not: two seconds at 500 packets a second, 8 KiB. A jump beyond that starts a new window.
+pub const MAX_WINDOW: usize = 1_024;
+
+/// Numbers already reported that a late packet can still change.
+const REORDER_WINDOW: u64 = 256;
+
+/// Records one connection.
+#[derive(Clone, Debug)]
+pub struct TransportRecorder {
+    interval: Duration,
+    epoch: Instant,
+    unwrapper: Unwrapper,
+    /// Number of the front of `window`.
+    base: u64,
+    /// Microseconds since `epoch`, plus one.
+    window: VecDeque<Option<NonZeroU64>>,
+    /// First number the next message tells of.
+    report_from: u64,
+    due: Option<Instant>,
+    feedback_count: u8,
+    ignored: u64,
+}
+
+impl TransportRecorder {
+    /// Before the first packet. `interval` between messages: 50 to 100 ms.
+    pub fn new(interval: Duration, now: Instant) -> Self {
+        Self {
+            interval,
+            epoch: now,
+            unwrapper: Unwrapper::new(),
+            base: 0,
+            window: VecDeque::new(),
+            report_from: 0,
+            due: None,
+            feedback_count: 0,
+            ignored: 0,
+        }
+    }
+
+    /// A packet with this transport-wide number arrived, whatever stream it is of.
+    pub fn handle_packet(&mut self, sequence: u16, now: Instant) {
+        let first = self.unwrapper.highest().is_none();
+        let sequence = self.unwrapper.unwrap(sequence);
+        if first || sequence >= self.end() + MAX_WINDOW as u64 {
+            self.window.clear();
+            self.base = sequence;
+            self.report_from = sequence;
+        }
+        let Some(offset) = sequence.checked_sub(self.base) else {
+            self.ignored += 1;
+            return;
+        };
+        let offset = self.make_room(offset as usize);
+        let micros = now.saturating_duration_since(self.epoch).as_micros() as u64;
+        match self.window.get_mut(offset) {
+            Some(slot @ None) => *slot = NonZeroU64::new(micros + 1),
+            _ => {
+                self.ignored += 1;
+                return;
+            }
+        }
+        self.report_from = self.report_from.min(sequence);
+        self.due.get_or_insert(now + self.interval);
+    }
+
+    fn end(&self) -> u64 {
+        self.base + self.window.len() as u64
+    }
+
+    /// Grows the window to hold `offset`, and cuts its front where that exceeds the bound. Returns the offset after that.
+    fn make_room(&mut self, offset: usize) -> usize {
+        if offset >= self.window.len() {
+            self.window.resize(offset + 1, None);
+        }
+        let surplus = self.window.len().saturating_sub(MAX_WINDOW);
+        self.forget(surplus);
+        offset - surplus
+    }
+
+    fn forget(&mut self, count: usize) {
+        self.window.drain(..count);
+        self.base += count as u64;
+        self.report_from = self.report_from.max(self.base);
+    }
+
+    /// When [`Self::write_feedback`] has something to say.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Writes the next message, if one is due. Call until it returns `false`. `media_ssrc` is any stream of the
+    /// connection. A message that does not fit `writer` waits for the next interval.
+    pub fn write_feedback(&mut self, now: Instant, sender_ssrc: u32, media_ssrc: u32, writer: &mut Writer<'_>) -> bool {
+        if self.due.is_none_or(|due| due > now) {
+            return false;
+        }
+        let mut arrivals = [None; MAX_STATUSES];
+        let start = (self.report_from - self.base) as usize;
+        // A message begins and ends with a packet that came: what is missing at the end may still arrive.
+        let Some(skipped) = self.window.iter().skip(start).position(Option::is_some) else {
+            self.finish();
+            return false;
+        };
+        self.report_from += skipped as u64;
+        let pending = self.window.iter().skip(start + skipped);
+        let mut count = 0;
+        for (index, (slot, arrival)) in arrivals.iter_mut().zip(pending).enumerate() {
+            *slot = arrival.map(|micros| micros.get() - 1);
+            count = if arrival.is_some() { index + 1 } else { count };
+        }
+        let observed = Observed {
+            feedback_count: self.feedback_count,
+            base_sequence: self.report_from as u16,
+            arrivals: arrivals.get(..count).unwrap_or_default(),
+        };
+        let Ok(covered) = writer.transport_feedback(sender_ssrc, media_ssrc, &observed) else {
+            self.due = Some(now + self.interval);
+            return false;
+        };
+        self.feedback_count = self.feedback_count.wrapping_add(1);
+        self.report_from += covered as u64;
+        covered > 0
+    }
+
+    /// Everything is told: forget what is too old to change.
+    fn finish(&mut self) {
+        self.due = None;
+        self.report_from = self.end();
+        let keep_from = self.report_from.saturating_sub(REORDER_WINDOW).max(self.base);
+        self.forget((keep_from - self.base) as usize);
+    }
+
+    /// Packets not recorded: duplicates, and numbers from before the window.
+    pub fn ignored(&self) -> u64 {
+        self.ignored
+    }
+}
