@@ -1,0 +1,431 @@
+//! Observations into capacity and rate.
+//!
+//! The law, in the order in which it is applied to each observation:
+//!
+//! 1. A queue above the bound: the capacity is the rate at which waiting packets were delivered, and the rate goes below
+//!    it by what empties the queue in `DRAIN_TIME`.
+//! 2. A queue that does not empty though this sender gave way: others fill it. Then a share is kept and the delay is
+//!    suffered (`Compete`).
+//! 3. No queue, and frames sent at `BURST_FACTOR` times the rate arrive faster than the capacity: it is larger.
+//! 4. At full rate: the capacity follows the low quantile of the delay towards `QUEUE_TARGET`.
+//! 5. Losses, by [`crate::loss`].
+//!
+//! Demand above the capacity that the media cannot try out by itself is tried with probes.
+
+use crate::loss::{LossJudge, Verdict};
+use crate::observer::Observation;
+use crate::train::{Train, Trains};
+use crate::types::{Config, ProbePlan, Reason, State};
+
+use parlour_model::{Bitrate, DataSize};
+
+/// Sent on average, of the capacity. The rest is what the variation of frame sizes needs (bandwidth.md, idea 1).
+const UTILISATION: f64 = 0.975;
+/// Queueing delay aimed at when the line is full: one frame burst of 10 kB at 2.5 Mbit/s leaves 11 ms.
+const QUEUE_TARGET: f64 = 10_000.0;
+/// Above target and noise by this much, the queue is a standing one.
+const QUEUE_MARGIN: f64 = 22_000.0;
+/// Time in which a queue is emptied once its cause is known: B3 wants 0.8 s with a loop of 0.15 s.
+const DRAIN_TIME: f64 = 500_000.0;
+/// The rate while draining is never below this share of the capacity, so that audio and the loop go on.
+const DRAIN_FLOOR: f64 = 0.3;
+/// After a mere stall, the queue is emptied this gently (B8: no drop above 15 % on one stall).
+const STALL_DRAIN_FLOOR: f64 = 0.87;
+/// A delivery rate of at least this share of the capacity says that the capacity did not fall.
+const STALL_SHARE: f64 = 0.88;
+/// Growth and decline of the capacity per second at full rate, at most.
+const GROW_PER_SECOND: f64 = 0.05;
+const SHRINK_PER_SECOND: f64 = 0.12;
+/// Frames leave at this multiple of the rate (bandwidth.md, idea 2).
+const BURST_FACTOR: f64 = 1.5;
+/// And at this one when the line was faster a minute ago.
+const RECOVERY_FACTOR: f64 = 2.0;
+/// What bursts show is taken with this caution.
+const BURST_CAUTION: f64 = 0.95;
+/// One step up by bursts.
+const BURST_STEP: f64 = 1.5;
+/// What one probe shows is taken with this caution: jitter of 5 ms on 33 ms of probe is 15 %.
+const PROBE_CAUTION: f64 = 0.9;
+/// Duration of a probe and bounds of its size.
+const PROBE_SECONDS: f64 = 0.035;
+const PROBE_BYTES: (f64, f64) = (3_600.0, 15_000.0);
+/// First probe of a line of which nothing is known: 3.6 kB are 100 ms on 300 kbit/s.
+const FIRST_PROBE: f64 = 1_000_000.0;
+/// Each further probe of the start.
+const PROBE_STEP: f64 = 3.0;
+/// Between probes that found nothing, doubled up to the last: 12 kB each 5 s are 1 % of 2 Mbit/s.
+const PROBE_PAUSE: (u64, u64) = (1_000_000, 10_000_000);
+/// A drain that does not work for so long is not ours to make.
+const FUTILE_DRAIN: u64 = 900_000;
+/// Share kept beside competing traffic, of what the line had (B9: 35 to 60 %).
+const COMPETE_SHARE: f64 = 0.48;
+/// Loss at which even that is too much.
+const COMPETE_LOSS: f64 = 0.08;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    Steady,
+    Drain { since: u64, before: f64, stall: bool },
+    Compete { entered: f64, rate: f64, calm_since: Option<u64> },
+}
+
+/// What the control wants done.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    config: Config,
+    pub(crate) capacity: f64,
+    pub(crate) rate: f64,
+    pub(crate) reason: Reason,
+    pub(crate) confidence: f64,
+    mode: Mode,
+    starting: bool,
+    silence: Silence,
+    loss: LossJudge,
+    loss_trial: Option<f64>,
+    /// Capacity found by losses: bursts do not show it. Grows slowly.
+    loss_limit: Option<f64>,
+    /// Largest capacity of the last minute, decaying.
+    best: f64,
+    /// Delay that jitter makes at full rate, learnt from drains that were not needed.
+    allowance: f64,
+    last: u64,
+    limited: bool,
+    queue: f64,
+    pub(crate) demand: f64,
+    probe: Option<ProbePlan>,
+    probe_sent: bool,
+    probe_deadline: u64,
+    probe_after: u64,
+    probe_pause: u64,
+    probes: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Silence {
+    No,
+    Hold,
+    Silent,
+}
+
+impl Control {
+    pub(crate) fn new(config: Config) -> Self {
+        let initial = config.initial.max(config.floor).min(config.ceiling).as_bps() as f64;
+        let mut control = Self {
+            config,
+            capacity: initial,
+            rate: initial,
+            reason: Reason::Initial,
+            confidence: 0.0,
+            mode: Mode::Steady,
+            starting: true,
+            silence: Silence::No,
+            loss: LossJudge::new(),
+            loss_trial: None,
+            loss_limit: None,
+            best: initial,
+            allowance: 0.0,
+            last: 0,
+            limited: true,
+            queue: 0.0,
+            demand: 0.0,
+            probe: None,
+            probe_sent: false,
+            probe_deadline: 0,
+            probe_after: 0,
+            probe_pause: PROBE_PAUSE.0,
+            probes: 0,
+        };
+        let first = config.hint.map_or(FIRST_PROBE, |hint| hint.as_bps() as f64 * 1.1);
+        control.plan_probe(0, first);
+        control
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match (self.silence, self.mode) {
+            (Silence::Silent, _) => State::Silent,
+            (Silence::Hold, _) => State::Hold,
+            (_, Mode::Drain { .. }) => State::Drain,
+            (_, Mode::Compete { .. }) => State::Compete,
+            (_, Mode::Steady) if self.starting => State::Start,
+            (_, Mode::Steady) => State::Steady,
+        }
+    }
+
+    pub(crate) fn pacing_rate(&self) -> f64 {
+        match (self.silence, self.mode) {
+            (Silence::No, Mode::Drain { .. }) => self.rate * 1.05,
+            (Silence::No, _) if self.capacity < self.best * 0.85 && self.queue < QUEUE_TARGET * 2.0 => {
+                self.rate * RECOVERY_FACTOR
+            }
+            (Silence::No, _) => self.rate * BURST_FACTOR,
+            _ => 0.0,
+        }
+    }
+
+    pub(crate) fn probe(&self) -> Option<ProbePlan> {
+        self.probe.filter(|_| self.silence == Silence::No)
+    }
+
+    /// The pacer sent a packet of this probe.
+    pub(crate) fn probe_started(&mut self, now: u64, id: u32) {
+        if !self.probe_sent && self.probe.is_some_and(|plan| plan.id == id) {
+            self.probe_sent = true;
+            self.probe_deadline = now + 800_000;
+        }
+    }
+
+    /// Something new about the line.
+    pub(crate) fn observe(&mut self, seen: &Observation, trains: &mut Trains, others: f64) {
+        let elapsed = seen.now.saturating_sub(self.last).min(200_000) as f64 / 1e6;
+        self.last = seen.now;
+        if self.silence != Silence::No {
+            self.come_back();
+            trains.clear();
+        }
+        self.limited = seen.sent < 0.8 * self.rate;
+        self.queue = seen.queue_low;
+        let target = QUEUE_TARGET + seen.noise.min(10_000.0) + self.allowance;
+        let high = target + QUEUE_MARGIN;
+        self.judge_losses(seen);
+        match self.mode {
+            Mode::Compete { entered, rate, calm_since } => {
+                self.compete(seen, target, elapsed, entered, rate, calm_since)
+            }
+            Mode::Steady if seen.queue_low > high => self.begin_drain(seen, target),
+            Mode::Steady => self.steer(seen, trains, others, target, elapsed),
+            Mode::Drain { since, before, stall } => self.drain(seen, target, high, since, before, stall),
+        }
+        if self.mode != Mode::Steady {
+            trains.clear();
+        }
+        while let Some(train) = trains.take_probe() {
+            self.judge_probe(seen.now, &train, others);
+        }
+        self.bound();
+        self.consider_probe(seen.now, target);
+    }
+
+    fn bound(&mut self) {
+        let (floor, ceiling) = (self.config.floor.as_bps() as f64, self.config.ceiling.as_bps() as f64);
+        self.capacity = self.capacity.clamp(floor, ceiling);
+        self.rate = self.rate.clamp(floor, ceiling);
+        if let Some(trial) = self.loss_trial {
+            self.rate = self.rate.min(trial).max(floor);
+        }
+        // The memory of a faster line halves in a minute and a half.
+        self.best = (self.best * 0.9996).max(self.capacity);
+    }
+
+    fn begin_drain(&mut self, seen: &Observation, target: f64) {
+        let before = self.capacity;
+        let measured = seen.busy_rate.unwrap_or(seen.delivered);
+        // Without enough packets to measure, a queue says only that it is too much.
+        let measured = if measured > 0.0 { measured } else { self.capacity * 0.85 };
+        let stall = measured >= STALL_SHARE * self.capacity;
+        if stall {
+            self.allowance = (self.allowance + 2_000.0).min(30_000.0);
+        } else {
+            self.capacity = measured.max(0.15 * self.capacity);
+            self.reason = Reason::Queue;
+        }
+        self.confidence = 1.0;
+        self.starting = false;
+        self.mode = Mode::Drain { since: seen.now, before, stall };
+        self.set_drain_rate(seen, target, stall);
+    }
+
+    fn set_drain_rate(&mut self, seen: &Observation, target: f64, stall: bool) {
+        let excess = (seen.queue_low - target * 0.7).max(0.0);
+        let floor = if stall { STALL_DRAIN_FLOOR } else { DRAIN_FLOOR };
+        self.rate = self.capacity * UTILISATION * (1.0 - excess / DRAIN_TIME).max(floor);
+    }
+
+    fn drain(&mut self, seen: &Observation, target: f64, high: f64, since: u64, before: f64, stall: bool) {
+        if seen.queue_low < target {
+            self.mode = Mode::Steady;
+            self.rate = self.capacity * UTILISATION;
+            return;
+        }
+        let lasted = seen.now.saturating_sub(since);
+        let mut stall = stall;
+        if let Some(busy) = seen.busy_rate {
+            if stall && busy < 0.8 * self.capacity && seen.queue_low > high {
+                stall = false;
+                self.mode = Mode::Drain { since: seen.now, before, stall };
+            }
+            if !stall && seen.queue_low > target {
+                // Waiting packets leave at the capacity, whatever we send; a quarter at a time against jitter.
+                let step = if busy < self.capacity { 0.5 } else { 0.25 };
+                self.capacity = (self.capacity + step * (busy - self.capacity)).min(before);
+                self.reason = Reason::Queue;
+            }
+        }
+        let follows = seen.delivered > 0.85 * seen.sent;
+        if lasted > FUTILE_DRAIN && seen.queue_low > high && follows {
+            let rate = (self.best * COMPETE_SHARE).max(self.capacity * 0.5);
+            self.mode = Mode::Compete { entered: self.best, rate, calm_since: None };
+            self.reason = Reason::Competition;
+            self.rate = rate;
+            return;
+        }
+        self.set_drain_rate(seen, target, stall);
+    }
+
+    fn compete(
+        &mut self,
+        seen: &Observation,
+        target: f64,
+        elapsed: f64,
+        entered: f64,
+        rate: f64,
+        calm_since: Option<u64>,
+    ) {
+        let loss = f64::from(seen.lost) / f64::from((seen.lost + seen.received).max(1));
+        let rate = if loss > COMPETE_LOSS {
+            (rate * (1.0 - 0.6 * elapsed)).max(0.1 * entered)
+        } else {
+            (rate * (1.0 + 0.05 * elapsed)).min(COMPETE_SHARE * entered)
+        };
+        let calm = seen.queue_low < target;
+        let calm_since = if calm { calm_since.or(Some(seen.now)) } else { None };
+        if calm_since.is_some_and(|since| seen.now.saturating_sub(since) > 150_000) {
+            self.mode = Mode::Steady;
+            self.capacity = rate;
+            self.rate = rate;
+            self.probe_after = 0;
+            return;
+        }
+        self.capacity = rate / UTILISATION;
+        self.rate = rate;
+        self.mode = Mode::Compete { entered, rate, calm_since };
+    }
+
+    fn steer(&mut self, seen: &Observation, trains: &mut Trains, others: f64, target: f64, elapsed: f64) {
+        self.allowance *= 1.0 - 0.02 * elapsed;
+        self.grow_by_bursts(seen, trains, others, target);
+        if !self.limited {
+            let error = ((target - seen.queue_low) / target).clamp(-1.0, 1.0);
+            let gain = if error > 0.0 { GROW_PER_SECOND } else { SHRINK_PER_SECOND };
+            let mut capacity = self.capacity * (1.0 + gain * error * elapsed);
+            if let Some(limit) = &mut self.loss_limit {
+                *limit *= 1.0 + 0.004 * elapsed;
+                capacity = capacity.min(*limit);
+            }
+            // What was not sent was not tried.
+            self.capacity = capacity.min((seen.sent * 1.25).max(self.capacity));
+            self.confidence = (self.confidence + elapsed).min(1.0);
+        } else {
+            self.confidence = (self.confidence - 0.05 * elapsed).max(0.2);
+        }
+        self.rate = self.capacity * UTILISATION;
+    }
+
+    fn grow_by_bursts(&mut self, seen: &Observation, trains: &mut Trains, others: f64, target: f64) {
+        let (count, bytes, sent, arrived) = trains.summary();
+        let (sent, arrived) = (sent + others, arrived + others);
+        if count < 5 || bytes < 18_000.0 || sent < 1.15 * self.capacity || seen.queue_low > target {
+            return;
+        }
+        if arrived > 1.06 * self.capacity && self.loss_limit.is_none_or(|limit| limit > 1.05 * self.capacity) {
+            self.capacity = (arrived * BURST_CAUTION).min(self.capacity * BURST_STEP).max(self.capacity);
+            if let Some(limit) = self.loss_limit {
+                self.capacity = self.capacity.min(limit);
+            }
+            self.reason = Reason::Burst;
+            trains.clear();
+        }
+    }
+
+    fn judge_losses(&mut self, seen: &Observation) {
+        let (received, lost) = (f64::from(seen.received), f64::from(seen.lost));
+        match self.loss.judge(seen.now, received, lost, seen.delivered, seen.loop_delay) {
+            Verdict::Nothing => {}
+            Verdict::Try(rate) => self.loss_trial = Some(rate),
+            Verdict::Medium => self.loss_trial = None,
+            Verdict::Congestion(rate) => {
+                self.loss_trial = None;
+                self.capacity = self.capacity.min(rate);
+                self.rate = self.capacity * UTILISATION;
+                self.loss_limit = Some(self.capacity);
+                self.reason = Reason::Loss;
+            }
+        }
+    }
+
+    fn judge_probe(&mut self, now: u64, train: &Train, others: f64) {
+        let current = self.probe.is_some() && train.probe == self.probe.map(|plan| plan.id);
+        if !current {
+            return;
+        }
+        let planned = self.probe.take().map_or(0.0, |plan| plan.rate.as_bps() as f64);
+        let found = train.arrival_rate() + others;
+        let unsaturated = found > 0.85 * planned;
+        let caution = if unsaturated { 1.0 } else { PROBE_CAUTION };
+        let limit = self.loss_limit.unwrap_or(f64::INFINITY);
+        if found * caution > self.capacity && self.mode == Mode::Steady {
+            self.capacity = (found * caution).min(limit);
+            self.rate = self.capacity * UTILISATION;
+            self.reason = Reason::Probe;
+            self.confidence = self.confidence.max(0.6);
+            self.probe_pause = PROBE_PAUSE.0;
+        } else {
+            self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE.1);
+        }
+        self.starting &= unsaturated;
+        self.probe_after = if unsaturated { now } else { now + self.probe_pause };
+    }
+
+    fn consider_probe(&mut self, now: u64, target: f64) {
+        if self.probe.is_some() {
+            if self.probe_sent && now > self.probe_deadline {
+                self.probe = None;
+                self.starting = false;
+                self.probe_after = now + self.probe_pause;
+            }
+            return;
+        }
+        let wanted = self.demand / UTILISATION;
+        let worth = wanted > 1.02 * self.capacity && (self.limited || self.starting || self.capacity < 0.7 * self.best);
+        let free = self.mode == Mode::Steady && self.queue < target && self.loss_trial.is_none();
+        let limit = self.loss_limit.unwrap_or(f64::INFINITY);
+        if worth && free && now >= self.probe_after && limit > 1.1 * self.capacity {
+            let step = if self.starting { PROBE_STEP } else { 2.0 };
+            self.plan_probe(now, (self.capacity * step).min(wanted * 1.25));
+        }
+    }
+
+    fn plan_probe(&mut self, now: u64, rate: f64) {
+        let bytes = (rate / 8.0 * PROBE_SECONDS).clamp(PROBE_BYTES.0, PROBE_BYTES.1);
+        self.probes += 1;
+        self.probe =
+            Some(ProbePlan { id: self.probes, rate: Bitrate::bps(rate as u64), size: DataSize::bytes(bytes as u64) });
+        self.probe_sent = false;
+        self.probe_deadline = now + 800_000;
+    }
+
+    /// Feedback of every client of the line is overdue.
+    pub(crate) fn fall_silent(&mut self, silence: Silence) {
+        self.silence = silence;
+    }
+
+    fn come_back(&mut self) {
+        if self.silence == Silence::Silent {
+            self.capacity *= 0.7;
+            self.rate = self.capacity * UTILISATION;
+            self.mode = Mode::Steady;
+            self.reason = Reason::Return;
+            self.confidence = 0.3;
+            self.probe = None;
+            self.probe_after = 0;
+        }
+        self.silence = Silence::No;
+    }
+
+    pub(crate) fn brake(&mut self, bound: f64) {
+        if self.capacity > bound {
+            self.capacity = bound.max(self.config.floor.as_bps() as f64);
+            self.rate = self.rate.min(self.capacity);
+            self.reason = Reason::Brake;
+        }
+    }
+}

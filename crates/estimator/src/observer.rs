@@ -1,0 +1,214 @@
+//! One feedback message into one observation.
+//!
+//! Delay is one-way and relative: arrival by the client's clock minus sending by ours, less the smallest of the last
+//! half minute. Its low quantile over a message removes jitter, which only ever adds.
+
+use std::collections::VecDeque;
+
+use crate::history::{Fate, History};
+use crate::train::Trains;
+use crate::types::{Counters, PacketResult};
+use crate::window::{SlidingSums, WindowedMin};
+
+/// Results looked at in one message: transport-wide feedback of 50 ms at 20 Mbit/s has 120.
+const MAX_RESULTS: usize = 1_024;
+/// Arrivals kept: 0.8 s at 2.5 Mbit/s.
+const MAX_ARRIVALS: usize = 320;
+/// The base delay is the minimum of ten times three seconds: a clock off by 50 ppm drifts 1.5 ms in that time.
+const BASE_BUCKETS: usize = 10;
+const BASE_BUCKET: u64 = 3_000_000;
+/// Delay that changes by more than this from one message to the next is a clock that was set.
+const CLOCK_JUMP: i64 = 5_000_000;
+/// An inter-arrival gap of four mean gaps and this much is a stall of the radio, not its rate.
+const STALL_GAP: u64 = 25_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    at: u64,
+    sent: u64,
+    size: u32,
+    queue: i64,
+}
+
+/// What a feedback message shows. Rates in bit/s, delays in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Observation {
+    pub(crate) now: u64,
+    /// Delivery rate of the last quarter second, stalls taken out.
+    pub(crate) delivered: f64,
+    /// Rate at which the same packets were sent.
+    pub(crate) sent: f64,
+    /// Delivery rate over the last packets that all waited, if there were enough.
+    pub(crate) busy_rate: Option<f64>,
+    /// Smallest and middle queueing delay of the message.
+    pub(crate) queue_low: f64,
+    pub(crate) queue_mid: f64,
+    /// How much jitter adds to the middle.
+    pub(crate) noise: f64,
+    /// Bytes received and lost by this message.
+    pub(crate) received_bytes: f64,
+    pub(crate) lost_bytes: f64,
+    pub(crate) received: u32,
+    pub(crate) lost: u32,
+    /// From the last sending that is acknowledged here until now.
+    pub(crate) loop_delay: u64,
+}
+
+/// Turns feedback into observations.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer {
+    arrivals: VecDeque<Arrival>,
+    base: WindowedMin,
+    last_delay: Option<i64>,
+    noise: f64,
+    pub(crate) trains: Trains,
+    pub(crate) loss: SlidingSums,
+    scratch: Vec<i64>,
+}
+
+impl Observer {
+    pub(crate) fn new() -> Self {
+        Self {
+            arrivals: VecDeque::with_capacity(MAX_ARRIVALS + 1),
+            base: WindowedMin::new(BASE_BUCKETS, BASE_BUCKET),
+            last_delay: None,
+            noise: 2_000.0,
+            trains: Trains::new(),
+            loss: SlidingSums::new(1_000_000),
+            scratch: Vec::with_capacity(64),
+        }
+    }
+
+    /// Judges the packets of a message. `None` when it says nothing new about any arrival.
+    pub(crate) fn observe(
+        &mut self,
+        history: &mut History,
+        results: &[PacketResult],
+        now: u64,
+        counters: &mut Counters,
+    ) -> Option<Observation> {
+        counters.excess_results += results.len().saturating_sub(MAX_RESULTS) as u64;
+        let mut seen = Observation { now, ..Observation::default() };
+        let mut newest_sent = 0;
+        self.scratch.clear();
+        for result in results.iter().take(MAX_RESULTS) {
+            let Some(sent) = history.find(result.seq) else {
+                counters.unknown_packets += 1;
+                continue;
+            };
+            match (result.arrival, sent.fate) {
+                (_, Fate::Received) => counters.repeated_packets += 1,
+                (None, Fate::Lost) => {}
+                (None, Fate::Unknown) => {
+                    sent.fate = Fate::Lost;
+                    let (size, burst) = (sent.size, sent.burst);
+                    history.judged(size);
+                    seen.lost += 1;
+                    seen.lost_bytes += f64::from(size);
+                    self.trains.lose(burst, size);
+                }
+                (Some(arrival), fate) => {
+                    sent.fate = Fate::Received;
+                    let (size, burst, sent_at) = (sent.size, sent.burst, sent.at);
+                    if fate == Fate::Unknown {
+                        history.judged(size);
+                    }
+                    seen.received += 1;
+                    seen.received_bytes += f64::from(size);
+                    newest_sent = newest_sent.max(sent_at);
+                    let arrived = u64::try_from(arrival.as_micros()).unwrap_or(u64::MAX).min(i64::MAX as u64);
+                    self.arrive(arrived, sent_at, size, now, counters);
+                    self.trains.push(burst, size, sent_at, arrived);
+                }
+            }
+        }
+        self.loss.add(now, f64::from(seen.received), f64::from(seen.lost));
+        if self.scratch.is_empty() {
+            return None;
+        }
+        self.close_old_probe();
+        seen.loop_delay = now.saturating_sub(newest_sent);
+        self.measure(&mut seen);
+        Some(seen)
+    }
+
+    /// Losses alone, for a message without arrivals.
+    pub(crate) fn loss_share(&self) -> f64 {
+        let (received, lost) = self.loss.sums();
+        if received + lost > 0.0 { lost / (received + lost) } else { 0.0 }
+    }
+
+    /// The client or its path is another one now: what was known of its delays is void.
+    pub(crate) fn forget_delays(&mut self) {
+        self.base.clear();
+        self.arrivals.clear();
+        self.trains.clear();
+        self.last_delay = None;
+    }
+
+    fn arrive(&mut self, arrived: u64, sent: u64, size: u32, now: u64, counters: &mut Counters) {
+        let delay = arrived as i64 - sent as i64;
+        if self.last_delay.is_some_and(|last| (delay - last).abs() > CLOCK_JUMP) {
+            counters.clock_jumps += 1;
+            self.forget_delays();
+        }
+        self.last_delay = Some(delay);
+        self.base.push(now, delay);
+        // What overtook or claims to have arrived before its predecessor does not run time backwards.
+        let at = self.arrivals.back().map_or(arrived, |last| last.at.max(arrived));
+        let queue = delay - self.base.min().unwrap_or(delay);
+        self.arrivals.push_back(Arrival { at, sent, size, queue });
+        if self.arrivals.len() > MAX_ARRIVALS {
+            self.arrivals.pop_front();
+        }
+        self.scratch.push(queue);
+    }
+
+    fn close_old_probe(&mut self) {
+        let last = self.arrivals.back().map_or(0, |arrival| arrival.at);
+        // A probe lasts at most 60 ms; whatever of it has not come in this time was lost.
+        if self.trains.open_probe().is_some_and(|(_, at)| at + 15_000 < last) {
+            self.trains.close();
+        }
+    }
+
+    fn measure(&mut self, seen: &mut Observation) {
+        self.scratch.sort_unstable();
+        let low = self.scratch.first().copied().unwrap_or(0).max(0) as f64;
+        let mid = self.scratch.get(self.scratch.len() / 2).copied().unwrap_or(0).max(0) as f64;
+        self.noise += 0.05 * ((mid - low).min(30_000.0) - self.noise);
+        (seen.queue_low, seen.queue_mid, seen.noise) = (low, mid, self.noise);
+        let (delivered, sent) = self.rates(250_000, i64::MIN);
+        (seen.delivered, seen.sent) = (delivered, sent);
+        // A packet that waited a good part of what the quickest of this message waited: the bottleneck was busy.
+        let threshold = ((low * 0.5) as i64).max(8_000);
+        let (busy, _) = self.rates(150_000, threshold);
+        seen.busy_rate = (busy > 0.0).then_some(busy);
+    }
+
+    /// Delivery and sending rate over the newest arrivals of this span whose queueing delay is at least `above`; zero
+    /// when they are too few. The first packet only marks the start.
+    fn rates(&self, span: u64, above: i64) -> (f64, f64) {
+        let Some(last) = self.arrivals.back() else { return (0.0, 0.0) };
+        let (mut bytes, mut packets, mut gap) = (0u64, 0u32, 0u64);
+        let (mut first, mut previous) = (last, last);
+        for arrival in self.arrivals.iter().rev().skip(1) {
+            if arrival.at + span < last.at || arrival.queue < above {
+                break;
+            }
+            bytes += u64::from(previous.size);
+            packets += 1;
+            gap = gap.max(previous.at - arrival.at);
+            (first, previous) = (arrival, arrival);
+        }
+        let time = last.at.saturating_sub(first.at);
+        if packets < 5 || time < 20_000 {
+            return (0.0, 0.0);
+        }
+        let mean = time / u64::from(packets);
+        let stall = if gap > STALL_GAP + 4 * mean { gap - mean } else { 0 };
+        let bits = bytes as f64 * 8e6;
+        let sent_time = last.sent.saturating_sub(first.sent).max(1_000);
+        (bits / (time - stall).max(10_000) as f64, bits / sent_time as f64)
+    }
+}
