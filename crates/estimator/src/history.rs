@@ -24,8 +24,7 @@ pub(crate) struct Sent {
     pub(crate) fate: Fate,
 }
 
-const EMPTY: Sent =
-    Sent { seq: u64::MAX, at: 0, size: 0, burst: Burst::None, kind: PacketKind::Padding, fate: Fate::Received };
+const EMPTY: Sent = Sent { seq: u64::MAX, at: 0, size: 0, burst: Burst::None, fate: Fate::Received };
 
 #[derive(Clone, Debug)]
 pub(crate) struct History {
