@@ -216,7 +216,7 @@ async fn connect(
             Topology::Dual => joinrequest::from_v0(&query),
         };
         let (wire, end) = socket::pair(&shared.config.limits, &shared.metrics, seat);
-        let ConnectRequest { auto_subscribe, client, intent, .. } = request;
+        let ConnectRequest { auto_subscribe, client, intent } = request;
         match intent {
             Intent::Resume { participant, sync } => {
                 let attachment = Attachment { wire, claims, sync };

@@ -261,7 +261,7 @@ impl Link {
                 last_ping_timestamp: ping.timestamp,
                 timestamp: unix_millis(),
             })),
-            Ok(Request::OldPing(_)) => self.send(Response::Pong(unix_millis())),
+            Ok(Request::OldPing) => self.send(Response::Pong(unix_millis())),
             Ok(Request::Simulate(scenario)) => return self.simulate(scenario),
             Ok(Request::Ignored) => {}
             Ok(Request::Unsupported) => metrics.dropped(Reason::UnsupportedRequest),

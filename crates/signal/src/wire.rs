@@ -119,3 +119,66 @@ fn next_field<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     *bytes = rest;
     if wire_type == WireType::LengthDelimited { Some(inner) } else { Some(&[]) }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::{any, proptest};
+    use proto::signal_request::Message;
+
+    use super::*;
+
+    fn bytes(message: Message) -> Vec<u8> {
+        proto::SignalRequest { message: Some(message) }.encode_to_vec()
+    }
+
+    #[test]
+    fn both_ways_of_writing_say_the_same() {
+        let mute = proto::MuteTrackRequest { sid: "TR_1".into(), muted: true };
+        let message = Some(Message::Mute(mute));
+        let json = r#"{"mute":{"sid":"TR_1","muted":true}}"#;
+        assert_eq!(decode_binary(&bytes(message.clone().unwrap())).unwrap(), message);
+        assert_eq!(decode_json(json).unwrap(), message);
+    }
+
+    #[test]
+    fn answers_are_written_as_the_client_writes() {
+        let pong = proto::signal_response::Message::Pong(7);
+        assert!(matches!(encode(pong.clone(), Format::Binary), Frame::Binary(_)));
+        let Frame::Text(text) = encode(pong, Format::Json) else { panic!("not text") };
+        assert_eq!(text.as_str(), r#"{"pong":"7"}"#);
+    }
+
+    #[test]
+    fn tiny_fields_cannot_make_large_structs() {
+        let tracks = vec![proto::TrackPublishedResponse::default(); MAX_FIELDS + 1];
+        let sync = Message::SyncState(proto::SyncState { publish_tracks: tracks, ..Default::default() });
+        assert_eq!(decode_binary(&bytes(sync)), Err(WireError::TooManyFields));
+        let text = format!(r#"{{"syncState":{{"publishTracks":[{}{{}}]}}}}"#, "{},".repeat(MAX_FIELDS * 4));
+        assert_eq!(decode_json(&text), Err(WireError::TooManyFields));
+    }
+
+    #[test]
+    fn a_long_text_is_not_counted_as_fields() {
+        let sdp = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\na=x:\t1\r\n".repeat(5_000);
+        let offer = Message::Offer(proto::SessionDescription { sdp, ..Default::default() });
+        assert!(decode_binary(&bytes(offer)).is_ok());
+    }
+
+    #[test]
+    fn junk_is_an_error_and_the_unknown_is_not() {
+        assert_eq!(decode_binary(&[0xff; 16]), Err(WireError::Protobuf));
+        assert_eq!(decode_json("hello"), Err(WireError::Json));
+        // Field 999, a string: a request from the future.
+        assert_eq!(decode_binary(&[0xba, 0x3e, 0x01, b'x']), Ok(None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512), text in any::<String>()) {
+            let _ = decode_binary(&bytes);
+            let _ = decode_json(&text);
+        }
+    }
+}

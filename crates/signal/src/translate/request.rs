@@ -27,8 +27,8 @@ pub(crate) enum Request {
     Act(Action),
     /// Answered here.
     Ping(proto::Ping),
-    /// Answered here, in the old way (milliseconds).
-    OldPing(i64),
+    /// Answered here, in the old way.
+    OldPing,
     /// For tests of clients.
     Simulate(proto::simulate_scenario::Scenario),
     /// Known, and of no consequence for us.
@@ -83,7 +83,7 @@ pub(crate) fn translate(message: Message, view: &View) -> Result<Request, Invali
         Message::SyncState(sync) => Action::SyncState(sync_state(sync)?),
         Message::UpdateMetadata(update) => update_profile(update)?,
         Message::Simulate(simulate) => return Ok(simulate.scenario.map_or(Request::Ignored, Request::Simulate)),
-        Message::Ping(milliseconds) => return Ok(Request::OldPing(milliseconds)),
+        Message::Ping(_) => return Ok(Request::OldPing),
         Message::PingReq(ping) => return Ok(Request::Ping(ping)),
         Message::UpdateAudioTrack(_) | Message::UpdateVideoTrack(_) => return Ok(Request::Ignored),
         _ => return Ok(Request::Unsupported),
