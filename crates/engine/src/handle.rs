@@ -15,8 +15,18 @@ pub const EVENT_BACKLOG: usize = 256;
 /// What a participant is told, in order. Ends after [`Event::Leave`].
 pub type EventStream = mpsc::Receiver<Event>;
 
+/// What a worker finds in its mailbox.
+pub(crate) enum Message {
+    /// A command for a session.
+    Ask(Ask),
+    /// No new participants from now on.
+    Drain,
+    /// Everyone is told that the server stops; then the worker ends.
+    Stop,
+}
+
 /// A command on its way to a worker.
-pub(crate) struct Message {
+pub(crate) struct Ask {
     pub(crate) session: SessionId,
     pub(crate) command: Command,
     pub(crate) reply: Option<oneshot::Sender<Reply>>,
@@ -30,6 +40,19 @@ pub(crate) struct Mailbox {
     pub(crate) waker: Arc<mio::Waker>,
 }
 
+impl Mailbox {
+    /// Puts a message in and wakes the worker.
+    pub(crate) fn post(&self, message: Message) -> Result<(), Refusal> {
+        self.sender.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => Refusal::Limit,
+            TrySendError::Disconnected(_) => Refusal::Draining,
+        })?;
+        // A failed wake only delays the message to the worker's next deadline.
+        let _ = self.waker.wake();
+        Ok(())
+    }
+}
+
 /// Speaks to all workers. Cheap to clone.
 #[derive(Clone)]
 pub struct EngineHandle {
@@ -39,6 +62,14 @@ pub struct EngineHandle {
 impl EngineHandle {
     pub(crate) fn new(mailboxes: Vec<Mailbox>) -> Self {
         Self { mailboxes: mailboxes.into() }
+    }
+
+    /// To every worker alike.
+    pub(crate) fn broadcast(&self, message: impl Fn() -> Message) {
+        for mailbox in self.mailboxes.iter() {
+            // A worker that is gone needs no telling; a full mailbox is tried again by whoever waits for the end.
+            let _ = mailbox.post(message());
+        }
     }
 
     /// Brings a participant in. The stream lives as long as the participant, over any number of resumes.
@@ -61,7 +92,8 @@ impl EngineHandle {
     /// [`Refusal::Limit`] when the worker's mailbox is full: nothing was sent.
     pub fn act(&self, session: &SessionId, participant: &ParticipantSid, action: Action) -> Result<(), Refusal> {
         let command = Command::Act(participant.clone(), action);
-        self.post(self.worker_of(session), Message { session: session.clone(), command, reply: None, events: None })
+        let ask = Ask { session: session.clone(), command, reply: None, events: None };
+        self.worker_of(session).post(Message::Ask(ask))
     }
 
     /// Every session of every worker.
@@ -69,13 +101,9 @@ impl EngineHandle {
         let mut all = Vec::new();
         for mailbox in self.mailboxes.iter() {
             let (reply, answer) = oneshot::channel();
-            let message = Message {
-                session: SessionId::from(""),
-                command: Command::ListSessions,
-                reply: Some(reply),
-                events: None,
-            };
-            if self.post(mailbox, message).is_ok()
+            let session = SessionId::from("");
+            let ask = Ask { session, command: Command::ListSessions, reply: Some(reply), events: None };
+            if mailbox.post(Message::Ask(ask)).is_ok()
                 && let Ok(Reply::Sessions(sessions)) = answer.await
             {
                 all.extend(sessions);
@@ -91,24 +119,14 @@ impl EngineHandle {
         events: Option<mpsc::Sender<Event>>,
     ) -> Result<Reply, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let message = Message { session: session.clone(), command, reply: Some(reply), events };
-        self.post(self.worker_of(session), message)?;
+        let ask = Ask { session: session.clone(), command, reply: Some(reply), events };
+        self.worker_of(session).post(Message::Ask(ask))?;
         match answer.await {
             Ok(Reply::Refused(refusal)) => Err(refusal),
             Ok(reply) => Ok(reply),
             // The worker dropped the message: it is gone or stopping.
             Err(_) => Err(Refusal::Draining),
         }
-    }
-
-    fn post(&self, mailbox: &Mailbox, message: Message) -> Result<(), Refusal> {
-        mailbox.sender.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => Refusal::Limit,
-            TrySendError::Disconnected(_) => Refusal::Draining,
-        })?;
-        // A failed wake only delays the message to the worker's next deadline.
-        let _ = mailbox.waker.wake();
-        Ok(())
     }
 
     /// A session lives on one worker for its whole life, found from its name alone.

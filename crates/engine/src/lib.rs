@@ -1,6 +1,12 @@
 //! The shell around the shards: one thread and one UDP port per worker, timers, mailboxes. It moves bytes and commands
 //! and decides nothing about media or sessions.
 
-pub mod handle;
+mod engine;
+mod handle;
+mod metrics;
+mod socket;
+mod worker;
 
-pub use handle::{EngineHandle, EventStream};
+pub use engine::{Engine, EngineConfig, EngineError, MediaListen};
+pub use handle::{EVENT_BACKLOG, EngineHandle, EventStream};
+pub use metrics::EngineMetrics;

@@ -26,6 +26,7 @@ mod shard;
 mod subscribe;
 mod sync;
 mod timers;
+mod totals;
 mod transmit;
 mod watch;
 
@@ -35,3 +36,4 @@ pub use join::ROLE_ATTRIBUTE;
 pub use outbox::{MAX_DATAGRAM, Outbox, Run};
 pub use parlour_session::Clock;
 pub use shard::Shard;
+pub use totals::{RTCP_DROPS, ShardSnapshot, Totals};

@@ -13,7 +13,6 @@ use parlour_session::{Clock, Session};
 
 use crate::config::ShardConfig;
 use crate::counters::ShardCounters;
-use crate::demux::PeerKey;
 use crate::names::Names;
 use crate::participant::Participant;
 use crate::peers::Peers;
@@ -114,11 +113,5 @@ impl RoomContext<'_> {
         if let Some(participant) = self.room.participants.get(&key) {
             self.events.push_back((participant.record.sid.clone(), event));
         }
-    }
-
-    /// The participant's peer for what it receives.
-    pub(crate) fn receiving_peer(&self, key: ParticipantKey) -> Option<PeerKey> {
-        let transport = &self.room.participants.get(&key)?.transport;
-        transport.peer(transport.receiving_leg())
     }
 }

@@ -47,10 +47,6 @@ impl Rooms {
         self.rooms.values()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Room> {
-        self.rooms.values_mut()
-    }
-
     pub(crate) fn keys(&self) -> Vec<RoomKey> {
         self.rooms.keys().copied().collect()
     }

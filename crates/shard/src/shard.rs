@@ -19,6 +19,7 @@ use crate::peers::Peers;
 use crate::room::{QUALITY_INTERVAL, Room, RoomContext, RoomKey};
 use crate::rooms::Rooms;
 use crate::timers::{TimerOwner, Timers};
+use crate::totals::Totals;
 
 /// The peers and rooms of one worker.
 pub struct Shard {
@@ -30,6 +31,8 @@ pub struct Shard {
     timers: Timers,
     events: VecDeque<(ParticipantSid, Event)>,
     pub(crate) counters: ShardCounters,
+    /// Of media and peers that are gone.
+    pub(crate) retired: Totals,
     pub(crate) draining: bool,
     /// Rooms whose media may have packets to send.
     pub(crate) dirty_rooms: Vec<RoomKey>,
@@ -56,6 +59,7 @@ impl Shard {
             timers: Timers::default(),
             events: VecDeque::new(),
             counters: ShardCounters::default(),
+            retired: Totals::default(),
             draining: false,
             dirty_rooms: Vec::new(),
             sending_peers: Vec::new(),
@@ -185,7 +189,7 @@ impl Shard {
         self.events.pop_front()
     }
 
-    /// What was counted by the shard itself; that of media and peers is with [`Self::media_counters`].
+    /// What was counted by the shard itself; [`Self::snapshot`] has all.
     pub fn counters(&self) -> &ShardCounters {
         &self.counters
     }
@@ -299,6 +303,7 @@ impl Shard {
         while let Some(transmit) = slot.peer.poll_transmit(now, &mut self.scratch) {
             self.outgoing.queue(transmit.from, transmit.to, self.scratch.clone());
         }
+        self.retired.add_peer(slot.peer.counters());
         if reason != CloseReason::Local {
             self.in_room(slot.room, now, |context| context.peer_closed(slot.participant, key));
         }
@@ -371,10 +376,13 @@ impl Shard {
         let Some(room) = self.rooms.remove(key) else { return };
         self.timers.remove(TimerOwner::Room(key));
         self.timers.remove(TimerOwner::Media(key));
+        self.retired.add_media(room.media.counters());
         for participant in room.participants.values() {
             self.events.push_back((participant.record.sid.clone(), Event::Leave(LeaveReason::SessionEnded)));
             for peer in participant.transport.peers() {
-                self.peers.remove(peer);
+                if let Some(slot) = self.peers.remove(peer) {
+                    self.retired.add_peer(slot.peer.counters());
+                }
                 self.timers.remove(TimerOwner::Peer(peer));
             }
         }

@@ -1,0 +1,104 @@
+//! A worker's UDP sockets: batches in with recvmmsg and GRO, batches out with GSO (quinn-udp).
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+
+use mio::net::UdpSocket;
+use parlour_shard::Run;
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+
+/// Buffers of one receive call. Each may hold a whole run of datagrams (GRO), so a few are many packets.
+const BUFFERS: usize = 16;
+
+/// Bytes of one buffer: the most that one coalesced run may hold.
+const BUFFER_SIZE: usize = 65_536;
+
+/// Kernel buffers asked for: 100 rooms' bursts of keyframes while the worker is away for 100 ms. What the system allows
+/// may be less.
+const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
+
+/// One bound UDP port.
+pub(crate) struct MediaSocket {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+}
+
+/// Space for received datagrams; one per worker, used for all its sockets.
+pub(crate) struct ReceiveBuffers {
+    bytes: Vec<u8>,
+    meta: [RecvMeta; BUFFERS],
+}
+
+impl ReceiveBuffers {
+    pub(crate) fn new() -> Self {
+        Self { bytes: vec![0; BUFFERS * BUFFER_SIZE], meta: [RecvMeta::default(); BUFFERS] }
+    }
+}
+
+impl MediaSocket {
+    /// Binds `address`; port 0 takes a free one.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = std::net::UdpSocket::bind(address)?;
+        let local = socket.local_addr()?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        // Smaller buffers than asked for are the system's choice, not an error.
+        let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), KERNEL_BUFFER);
+        let _ = state.set_send_buffer_size(UdpSockRef::from(&socket), KERNEL_BUFFER);
+        Ok(Self { socket: UdpSocket::from_std(socket), state, local })
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub(crate) fn source(&mut self) -> &mut UdpSocket {
+        &mut self.socket
+    }
+
+    /// Whether this socket can send from `address`.
+    pub(crate) fn serves(&self, address: SocketAddr) -> bool {
+        self.local.is_ipv4() == address.is_ipv4()
+    }
+
+    /// Takes one batch from the kernel and hands out its datagrams. `Ok(false)`: nothing was there.
+    pub(crate) fn receive(
+        &self,
+        buffers: &mut ReceiveBuffers,
+        mut each: impl FnMut(SocketAddr, SocketAddr, &mut [u8]),
+    ) -> io::Result<bool> {
+        let mut chunks = buffers.bytes.chunks_exact_mut(BUFFER_SIZE).map(IoSliceMut::new);
+        let mut slices: [IoSliceMut<'_>; BUFFERS] =
+            std::array::from_fn(|_| chunks.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
+        let received = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut buffers.meta) {
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for (slice, meta) in slices.iter_mut().zip(&buffers.meta).take(received) {
+            let to = SocketAddr::new(meta.dst_ip.unwrap_or(self.local.ip()), self.local.port());
+            let Some(bytes) = slice.get_mut(..meta.len) else { continue };
+            for datagram in bytes.chunks_mut(meta.stride.max(1)) {
+                each(meta.addr, to, datagram);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives one run to the kernel. `WouldBlock` when its buffer is full: the run is lost, as on any full link.
+    pub(crate) fn send(&self, run: &Run<'_>) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: run.to,
+            ecn: None,
+            contents: run.bytes,
+            segment_size: Some(run.segment),
+            src_ip: source_ip(run.from.ip()),
+        };
+        self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
+    }
+}
+
+/// The address to send from, where the client's check told it.
+fn source_ip(address: IpAddr) -> Option<IpAddr> {
+    (!address.is_unspecified()).then_some(address)
+}

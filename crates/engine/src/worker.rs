@@ -1,0 +1,262 @@
+//! One worker: a thread that runs one shard. It sleeps in one poll call until a datagram, a message or a deadline is
+//! there, takes what is there, and never waits to fill a batch.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+use parlour_model::{Event, ParticipantSid, Reply};
+use parlour_shard::{Outbox, Shard, ShardSnapshot};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::handle::{Ask, Message};
+use crate::metrics::WorkerMetrics;
+use crate::socket::{MediaSocket, ReceiveBuffers};
+
+/// Wakes the worker when its mailbox is filled.
+const MAILBOX: Token = Token(0);
+
+/// Receive calls in one turn before timers and mailbox get theirs.
+const RECEIVES_PER_TURN: usize = 8;
+
+/// Messages in one turn before the sockets get theirs.
+const MESSAGES_PER_TURN: usize = 64;
+
+/// Bytes that may be ready to send at once.
+const OUTBOX_SIZE: usize = 512 * 1024;
+
+/// How often counters are copied out for whoever watches.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A worker before its thread runs.
+pub(crate) struct Worker {
+    poll: Poll,
+    sockets: Vec<MediaSocket>,
+    shard: Shard,
+    mailbox: Receiver<Message>,
+    streams: HashMap<ParticipantSid, mpsc::Sender<Event>>,
+    buffers: ReceiveBuffers,
+    outbox: Outbox,
+    metrics: WorkerMetrics,
+    snapshot: Arc<Mutex<ShardSnapshot>>,
+    next_snapshot: Instant,
+}
+
+/// Whether there is more to do at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Done,
+    More,
+    Stop,
+}
+
+impl Worker {
+    /// The poll of a worker and what wakes it.
+    pub(crate) fn poll() -> std::io::Result<(Poll, Waker)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), MAILBOX)?;
+        Ok((poll, waker))
+    }
+
+    pub(crate) fn new(
+        poll: Poll,
+        mut sockets: Vec<MediaSocket>,
+        shard: Shard,
+        mailbox: Receiver<Message>,
+        metrics: WorkerMetrics,
+        snapshot: Arc<Mutex<ShardSnapshot>>,
+    ) -> std::io::Result<Self> {
+        for (index, socket) in sockets.iter_mut().enumerate() {
+            poll.registry().register(socket.source(), Token(index + 1), Interest::READABLE)?;
+        }
+        Ok(Self {
+            poll,
+            sockets,
+            shard,
+            mailbox,
+            streams: HashMap::new(),
+            buffers: ReceiveBuffers::new(),
+            outbox: Outbox::new(OUTBOX_SIZE),
+            metrics,
+            snapshot,
+            next_snapshot: Instant::now(),
+        })
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(16);
+        let mut turn = Turn::Done;
+        loop {
+            let timeout = match turn {
+                Turn::Stop => break,
+                Turn::More => Some(Duration::ZERO),
+                Turn::Done => Some(self.until_next_deadline()),
+            };
+            if let Err(error) = self.poll.poll(&mut events, timeout)
+                && error.kind() != std::io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "a media worker cannot poll its sockets");
+                break;
+            }
+            let started = Instant::now();
+            turn = self.turn(started);
+            self.metrics.turn.observe(started.elapsed().as_secs_f64());
+        }
+        self.stop();
+    }
+
+    fn until_next_deadline(&self) -> Duration {
+        let now = Instant::now();
+        let deadline = self.shard.poll_timeout().map_or(self.next_snapshot, |due| due.min(self.next_snapshot));
+        // Poll counts in whole milliseconds, rounded down: it must not spin through the last one.
+        let wait = deadline.saturating_duration_since(now);
+        if wait.is_zero() { wait } else { wait.max(Duration::from_millis(1)) }
+    }
+
+    fn turn(&mut self, now: Instant) -> Turn {
+        let messages = self.take_messages(now);
+        let received = self.receive();
+        self.guarded(now, |shard| shard.handle_timeout(now));
+        self.flush(now);
+        self.tell();
+        if now >= self.next_snapshot {
+            self.next_snapshot = now + SNAPSHOT_INTERVAL;
+            self.copy_counters();
+        }
+        match (messages, received) {
+            (Turn::Stop, _) => Turn::Stop,
+            (Turn::Done, Turn::Done) => Turn::Done,
+            _ => Turn::More,
+        }
+    }
+
+    fn take_messages(&mut self, now: Instant) -> Turn {
+        for _ in 0..MESSAGES_PER_TURN {
+            match self.mailbox.try_recv() {
+                Ok(Message::Ask(ask)) => self.answer(ask, now),
+                Ok(Message::Drain) => self.shard.drain(),
+                Ok(Message::Stop) => return Turn::Stop,
+                Err(_) => return Turn::Done,
+            }
+        }
+        Turn::More
+    }
+
+    fn answer(&mut self, ask: Ask, now: Instant) {
+        let Ask { session, command, reply, events } = ask;
+        let Some(answer) = self.guarded(now, |shard| shard.handle_command(now, &session, command)) else {
+            return;
+        };
+        if let (Reply::Joined(joined), Some(events)) = (&answer, events) {
+            self.streams.insert(joined.participant.sid.clone(), events);
+        }
+        if let Some(reply) = reply {
+            // Whoever asked may be gone.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// Takes what the kernel has, a bounded number of batches of each socket.
+    fn receive(&mut self) -> Turn {
+        let mut turn = Turn::Done;
+        for index in 0..self.sockets.len() {
+            for round in 0..=RECEIVES_PER_TURN {
+                if round == RECEIVES_PER_TURN {
+                    turn = Turn::More;
+                    break;
+                }
+                let now = Instant::now();
+                let Self { sockets, buffers, shard, metrics, .. } = self;
+                let received = sockets[index].receive(buffers, |from, to, datagram| {
+                    if catch_unwind(AssertUnwindSafe(|| shard.handle_datagram(now, from, to, datagram))).is_err() {
+                        shard.contain(now);
+                    }
+                });
+                match received {
+                    Ok(true) => self.flush(now),
+                    Ok(false) => break,
+                    Err(_) => {
+                        metrics.receive_errors.inc();
+                        break;
+                    }
+                }
+            }
+        }
+        turn
+    }
+
+    /// Sends all that is ready.
+    fn flush(&mut self, now: Instant) {
+        loop {
+            let Self { shard, outbox, .. } = self;
+            let more = match catch_unwind(AssertUnwindSafe(|| shard.poll_transmit(now, outbox))) {
+                Ok(more) => more,
+                Err(_) => {
+                    shard.contain(now);
+                    true
+                }
+            };
+            for run in self.outbox.runs() {
+                let Some(socket) = self.sockets.iter().find(|socket| socket.serves(run.to)) else { continue };
+                if socket.send(&run).is_err() {
+                    self.metrics.send_errors.inc();
+                }
+            }
+            self.outbox.clear();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Passes events to signalling. Who does not take them is not told more: its stream ends, and its signalling with it.
+    fn tell(&mut self) {
+        while let Some((participant, event)) = self.shard.poll_event() {
+            let last = matches!(event, Event::Leave(_));
+            let Some(stream) = self.streams.get(&participant) else { continue };
+            let overflow = matches!(stream.try_send(event), Err(TrySendError::Full(_)));
+            if overflow {
+                self.metrics.event_overflows.inc();
+            }
+            if last || overflow {
+                self.streams.remove(&participant);
+            }
+        }
+    }
+
+    /// Runs a piece of the shard; a panic ends the participant it was for, not the worker.
+    fn guarded<T>(&mut self, now: Instant, work: impl FnOnce(&mut Shard) -> T) -> Option<T> {
+        let shard = &mut self.shard;
+        match catch_unwind(AssertUnwindSafe(|| work(shard))) {
+            Ok(result) => Some(result),
+            Err(_) => {
+                shard.contain(now);
+                None
+            }
+        }
+    }
+
+    fn copy_counters(&mut self) {
+        for time in self.shard.take_first_media() {
+            self.metrics.first_media.observe(time.as_secs_f64());
+        }
+        let snapshot = self.shard.snapshot();
+        if let Ok(mut place) = self.snapshot.lock() {
+            *place = snapshot;
+        }
+    }
+
+    /// Everyone is told, and what can still be sent is sent.
+    fn stop(&mut self) {
+        let now = Instant::now();
+        self.guarded(now, |shard| shard.shut_down(now));
+        self.flush(now);
+        self.tell();
+        self.copy_counters();
+    }
+}
