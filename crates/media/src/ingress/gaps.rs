@@ -284,3 +284,6 @@ impl GapTracker {
         self.missing.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,3 +127,6 @@ impl KeyframeRequests {
         self.requested
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,3 +32,6 @@ pub fn recover(packet: &mut [u8], ssrc: u32, payload_type: u8) -> Result<&mut [u
     }
     Ok(recovered)
 }
+
+#[cfg(test)]
+mod tests;

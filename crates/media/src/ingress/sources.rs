@@ -253,3 +253,6 @@ impl SourceTable {
         section.rids.iter().find(|(known, _)| known == rid).map(|&(_, layer)| layer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,3 +174,6 @@ impl Speakers {
         self.refused
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,3 +203,6 @@ impl SourceStatistics {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

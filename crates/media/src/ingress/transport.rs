@@ -149,3 +149,6 @@ impl TransportRecorder {
         self.ignored
     }
 }
+
+#[cfg(test)]
+mod tests;
