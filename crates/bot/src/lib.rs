@@ -5,7 +5,10 @@
 //! server.
 
 pub mod client;
+#[cfg(feature = "direct")]
+pub mod direct;
 pub mod endpoint;
+pub mod load;
 pub mod media;
 pub mod signalling;
 

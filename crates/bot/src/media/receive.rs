@@ -22,9 +22,10 @@ const HELD_MAX: usize = 4_096;
 const JUMP_MAX: u64 = 5_000;
 
 /// Sound or picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrackKind {
     /// Opus.
+    #[default]
     Audio,
     /// VP8.
     Video,
@@ -33,6 +34,8 @@ pub enum TrackKind {
 /// Counts of one received track.
 #[derive(Clone, Debug, Default)]
 pub struct TrackStats {
+    /// Of which kind.
+    pub kind: TrackKind,
     /// Packets, without duplicates.
     pub packets: u64,
     /// Of their payloads.
@@ -127,7 +130,7 @@ impl TrackReceiver {
         Self {
             kind,
             epoch,
-            stats: TrackStats::default(),
+            stats: TrackStats { kind, ..TrackStats::default() },
             next: None,
             highest: 0,
             held: BTreeMap::new(),
@@ -148,7 +151,7 @@ impl TrackReceiver {
 
     /// Counts from here on only; what is being waited for stays.
     pub fn reset_stats(&mut self) {
-        self.stats = TrackStats { layer: self.stats.layer, ..TrackStats::default() };
+        self.stats = TrackStats { kind: self.kind, layer: self.stats.layer, ..TrackStats::default() };
     }
 
     /// Whether a decoder would ask for a keyframe; asking resets it.

@@ -1,0 +1,365 @@
+//! Bots, simulated links and a real worker in one virtual time: no WebSocket, no socket, no clock.
+//!
+//! Signalling takes no time here: commands are handed to the [`Shard`] and its events to the bots at once. Datagrams
+//! take the way of the [`Network`].
+
+mod participant;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parlour_model::command::Action;
+use parlour_model::session::SessionPolicy;
+use parlour_model::{Command, LeaveReason, ParticipantSid, Refusal, Reply, SessionId};
+use parlour_peer::{Certificate, CertificateError, DtlsVersions, PeerConfig, PeerTimes};
+use parlour_session::SessionOptions;
+use parlour_shard::{Clock, Outbox, Shard, ShardConfig};
+use parlour_simnet::{HomeConfig, HomeId, Network};
+
+pub use parlour_model::Role;
+pub use participant::DirectBot;
+
+use crate::endpoint::{Channel, EndpointError};
+use crate::media::{AudioConfig, VideoConfig};
+
+/// Where the worker listens.
+pub const SERVER: ([u8; 4], u16) = ([192, 0, 2, 1], 7_882);
+
+/// Bytes of datagrams a worker may have ready at once.
+const OUTBOX_SIZE: usize = 256 * 1024;
+
+/// Calendar time at the epoch: a Monday morning. Nothing depends on it.
+const EPOCH_UNIX_MS: i64 = 1_750_000_000_000;
+
+/// Names a bot of a [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BotId(usize);
+
+/// One worker, its network and the bots on it.
+pub struct World {
+    now: Instant,
+    epoch: Instant,
+    server: SocketAddr,
+    shard: Shard,
+    outbox: Outbox,
+    /// The links. Homes may be added and changed at any time.
+    pub network: Network<Vec<u8>>,
+    bots: Vec<DirectBot>,
+    by_sid: BTreeMap<ParticipantSid, BotId>,
+    by_address: BTreeMap<SocketAddr, BotId>,
+    strangers: u64,
+}
+
+impl World {
+    /// A worker without sessions. Waiting rooms are off.
+    pub fn new(seed: u64) -> Result<Self, CertificateError> {
+        let session = SessionOptions {
+            policy: SessionPolicy { max_participants: 12, ..SessionPolicy::open_development() },
+            ..SessionOptions::default()
+        };
+        Self::with_session(seed, session)
+    }
+
+    /// A worker whose sessions begin with these rules.
+    pub fn with_session(seed: u64, session: SessionOptions) -> Result<Self, CertificateError> {
+        let epoch = Instant::now();
+        let server = SocketAddr::from(SERVER);
+        let certificate = Certificate::generate()?;
+        let peer = PeerConfig::new(certificate, vec![server], DtlsVersions::Both, PeerTimes::default())?;
+        let config = ShardConfig {
+            peer,
+            media: parlour_media::MediaConfig::default(),
+            session,
+            max_rooms: 1_000,
+            max_peers: 20_000,
+        };
+        let mut shard_seed = [0; 32];
+        shard_seed[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut network = Network::new(seed, epoch);
+        network.attach(server, None);
+        Ok(Self {
+            now: epoch,
+            epoch,
+            server,
+            shard: Shard::new(Arc::new(config), shard_seed, Clock { now: epoch, unix_ms: EPOCH_UNIX_MS }),
+            outbox: Outbox::new(OUTBOX_SIZE),
+            network,
+            bots: Vec::new(),
+            by_sid: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            strangers: 0,
+        })
+    }
+
+    /// Virtual time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Since the world began.
+    pub fn elapsed(&self) -> Duration {
+        self.now - self.epoch
+    }
+
+    /// The worker's address.
+    pub fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    /// The worker.
+    pub fn shard(&mut self) -> &mut Shard {
+        &mut self.shard
+    }
+
+    /// An access line for one bot or several.
+    pub fn add_home(&mut self, config: HomeConfig) -> HomeId {
+        self.network.add_home(config)
+    }
+
+    /// Brings a bot in; it offers at once.
+    pub fn join(&mut self, session: &str, identity: &str, role: Role, home: Option<HomeId>) -> Result<BotId, Refusal> {
+        let id = BotId(self.bots.len());
+        let address = self.new_address(home);
+        let session = SessionId::from(session);
+        let reply = self.command(&session, Command::Join(Box::new(participant::join(identity, role))));
+        let joined = match reply {
+            Reply::Joined(joined) => joined,
+            Reply::Refused(refusal) => return Err(refusal),
+            _ => return Err(Refusal::Internal),
+        };
+        let seed = id.0 as u64 + 1;
+        let bot = DirectBot::new(session, *joined, address, home, self.epoch, seed, self.now)
+            .map_err(|_: EndpointError| Refusal::Internal)?;
+        self.by_sid.insert(bot.sid().clone(), id);
+        self.by_address.insert(address, id);
+        self.bots.push(bot);
+        self.settle();
+        Ok(id)
+    }
+
+    /// Publishes a microphone; gives the client's name of the track.
+    pub fn publish_audio(&mut self, id: BotId, config: AudioConfig) -> String {
+        let cid = self.bots[id.0].publish_audio(config, self.now);
+        self.settle();
+        cid
+    }
+
+    /// Publishes a camera; gives the client's name of the track.
+    pub fn publish_video(&mut self, id: BotId, config: VideoConfig) -> String {
+        let cid = self.bots[id.0].publish_video(config, self.now);
+        self.settle();
+        cid
+    }
+
+    /// Stops a track.
+    pub fn unpublish(&mut self, id: BotId, cid: &str) {
+        self.bots[id.0].unpublish(cid);
+        self.settle();
+    }
+
+    /// Something a bot does through its signalling.
+    pub fn act(&mut self, id: BotId, action: Action) {
+        self.bots[id.0].act(action);
+        self.settle();
+    }
+
+    /// Sends a data message to everyone else; false if the channel is not open.
+    pub fn send(&mut self, id: BotId, channel: Channel, payload: &[u8]) -> bool {
+        let sent = self.bots[id.0].endpoint.send(channel, payload, self.now);
+        self.settle();
+        sent
+    }
+
+    /// Leaves for good.
+    pub fn leave(&mut self, id: BotId) {
+        self.act(id, Action::Leave);
+        self.bots[id.0].endpoint.close(self.now);
+        self.settle();
+    }
+
+    /// Goes silent without goodbye: its datagrams and signalling stop.
+    pub fn vanish(&mut self, id: BotId) {
+        let bot = &mut self.bots[id.0];
+        bot.gone = true;
+        self.by_address.remove(&bot.address);
+        let (session, sid) = (bot.session.clone(), bot.sid().clone());
+        self.command(&session, Command::SignalLost(sid));
+        self.settle();
+    }
+
+    /// Another address for a bot, which itself does not notice: a NAT gave it a new binding.
+    pub fn change_address(&mut self, id: BotId) {
+        let home = self.bots[id.0].home;
+        let old = self.bots[id.0].address;
+        let new = self.new_address(home);
+        self.network.change_address(old, new, home);
+        self.by_address.remove(&old);
+        self.by_address.insert(new, id);
+        self.bots[id.0].address = new;
+    }
+
+    /// A datagram arrives at the worker at once from this address, whoever has it.
+    pub fn inject(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let mut datagram = bytes.to_vec();
+        self.shard.handle_datagram(self.now, from, self.server, &mut datagram);
+        self.settle();
+    }
+
+    /// A command, as from the control plane.
+    pub fn command(&mut self, session: &SessionId, command: Command) -> Reply {
+        let reply = self.shard.handle_command(self.now, session, command);
+        self.drain_shard();
+        reply
+    }
+
+    /// A bot.
+    pub fn bot(&self, id: BotId) -> &DirectBot {
+        &self.bots[id.0]
+    }
+
+    /// A bot.
+    pub fn bot_mut(&mut self, id: BotId) -> &mut DirectBot {
+        &mut self.bots[id.0]
+    }
+
+    /// All bots.
+    pub fn bots(&self) -> impl Iterator<Item = (BotId, &DirectBot)> {
+        self.bots.iter().enumerate().map(|(index, bot)| (BotId(index), bot))
+    }
+
+    /// All bots count received tracks from zero.
+    pub fn reset_received(&mut self) {
+        self.bots.iter_mut().for_each(|bot| bot.endpoint.reset_received());
+    }
+
+    /// Datagrams that went to addresses nobody has any more.
+    pub fn to_strangers(&self) -> u64 {
+        self.strangers
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.settle();
+        while let Some(next) = self.next_event().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until something holds; false if it does not within `limit`.
+    pub fn run_until(&mut self, limit: Duration, condition: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + limit;
+        self.settle();
+        while !condition(self) {
+            let Some(next) = self.next_event().filter(|next| *next <= end) else { return false };
+            self.now = self.now.max(next);
+            self.step();
+        }
+        true
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let bots = self.bots.iter().filter(|bot| !bot.gone).filter_map(|bot| bot.endpoint.poll_timeout()).min();
+        [self.network.next_event(), self.shard.poll_timeout(), bots].into_iter().flatten().min()
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        while let Some(datagram) = self.network.poll(now) {
+            if datagram.to == self.server {
+                let mut bytes = datagram.payload;
+                self.shard.handle_datagram(now, datagram.from, self.server, &mut bytes);
+                self.drain_shard();
+            } else if let Some(id) = self.by_address.get(&datagram.to) {
+                self.bots[id.0].endpoint.handle_datagram(now, datagram.from, &datagram.payload);
+            } else {
+                self.strangers += 1;
+            }
+        }
+        if self.shard.poll_timeout().is_some_and(|at| at <= now) {
+            self.shard.handle_timeout(now);
+        }
+        for bot in self.bots.iter_mut().filter(|bot| !bot.gone) {
+            if bot.endpoint.poll_timeout().is_some_and(|at| at <= now) {
+                bot.endpoint.handle_timeout(now);
+            }
+        }
+        self.settle();
+    }
+
+    /// Until nobody has anything to say at this moment.
+    fn settle(&mut self) {
+        loop {
+            self.drain_shard();
+            self.drain_bots();
+            let mut quiet = true;
+            for index in 0..self.bots.len() {
+                if self.bots[index].gone {
+                    continue;
+                }
+                while let Some(action) = self.bots[index].poll_action(self.now) {
+                    quiet = false;
+                    let (session, sid) = (self.bots[index].session.clone(), self.bots[index].sid().clone());
+                    if let Reply::Refused(refusal) = self.command(&session, Command::Act(sid, action)) {
+                        self.bots[index].refusals.push(refusal);
+                    }
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn drain_bots(&mut self) {
+        for bot in self.bots.iter_mut().filter(|bot| !bot.gone) {
+            bot.take_events();
+            while let Some(outgoing) = bot.endpoint.poll_transmit() {
+                self.network.send(self.now, bot.address, outgoing.to, outgoing.bytes);
+            }
+        }
+    }
+
+    fn drain_shard(&mut self) {
+        loop {
+            let more = self.shard.poll_transmit(self.now, &mut self.outbox);
+            for run in self.outbox.runs() {
+                for datagram in run.bytes.chunks(run.segment) {
+                    self.network.send(self.now, run.from, run.to, datagram.to_vec());
+                }
+            }
+            self.outbox.clear();
+            while let Some((sid, event)) = self.shard.poll_event() {
+                // Events of a join that is still being answered come before its bot exists: it has said nothing yet.
+                if let Some(id) = self.by_sid.get(&sid) {
+                    self.bots[id.0].handle_event(event, self.now);
+                }
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    fn new_address(&mut self, home: Option<HomeId>) -> SocketAddr {
+        // Every address is used once; a new binding differs in its port.
+        let used = self.by_address.len() as u16 + self.bots.len() as u16 + (self.elapsed().as_millis() % 10_000) as u16;
+        let mut port = 10_000 + used;
+        let ip = [198, 51, 100, 1];
+        while self.by_address.contains_key(&SocketAddr::from((ip, port))) {
+            port += 1;
+        }
+        let address = SocketAddr::from((ip, port));
+        self.network.attach(address, home);
+        address
+    }
+
+    /// Why a bot is out, if it is.
+    pub fn left(&self, id: BotId) -> Option<LeaveReason> {
+        self.bots[id.0].left
+    }
+}

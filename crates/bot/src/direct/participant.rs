@@ -1,0 +1,256 @@
+//! One bot that speaks the words of `parlour-model` to a worker, as the server's signalling would for it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use parlour_model::command::{Action, DataChannel, Joined, OutgoingData, Topology};
+use parlour_model::{
+    Bitrate, Encryption, Event, Grants, Identity, Join, LayerSpec, LeaveReason, MediaKind, ParticipantRecord,
+    ParticipantSid, ParticipantState, Quality, Redacted, Refusal, Role, SessionId, TrackCid, TrackRequest, TrackSid,
+    TrackSource, VideoSize,
+};
+use parlour_simnet::HomeId;
+
+use crate::endpoint::{Channel, Endpoint, EndpointConfig, EndpointError, EndpointEvent};
+use crate::media::{AudioConfig, TrackStats, VideoConfig};
+
+/// A bot of a [`super::World`].
+pub struct DirectBot {
+    /// Its media.
+    pub endpoint: Endpoint,
+    /// Data messages that arrived, in order.
+    pub messages: Vec<(Channel, Vec<u8>)>,
+    /// What was refused to it.
+    pub refusals: Vec<Refusal>,
+    /// Errors of taking answers: always a bug of one side.
+    pub errors: Vec<EndpointError>,
+    /// Who else is there, as it was told.
+    pub others: BTreeMap<ParticipantSid, ParticipantRecord>,
+    pub(super) session: SessionId,
+    pub(super) address: SocketAddr,
+    pub(super) home: Option<HomeId>,
+    pub(super) gone: bool,
+    pub(super) left: Option<LeaveReason>,
+    me: ParticipantRecord,
+    own: Vec<(String, Option<TrackSid>, usize)>,
+    actions: VecDeque<Action>,
+    next_cid: u32,
+}
+
+impl DirectBot {
+    pub(super) fn new(
+        session: SessionId,
+        joined: Joined,
+        address: SocketAddr,
+        home: Option<HomeId>,
+        epoch: Instant,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, EndpointError> {
+        Ok(Self {
+            endpoint: Endpoint::new(EndpointConfig::new(address, epoch, seed), now)?,
+            messages: Vec::new(),
+            refusals: Vec::new(),
+            errors: Vec::new(),
+            others: joined.others.into_iter().map(|other| (other.sid.clone(), other)).collect(),
+            session,
+            address,
+            home,
+            gone: false,
+            left: None,
+            me: joined.participant,
+            own: Vec::new(),
+            actions: VecDeque::new(),
+            next_cid: 0,
+        })
+    }
+
+    /// Its stay.
+    pub fn sid(&self) -> &ParticipantSid {
+        &self.me.sid
+    }
+
+    /// Where the worker sees it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its session.
+    pub fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    /// The server's name of an own track.
+    pub fn track_sid(&self, cid: &str) -> Option<&TrackSid> {
+        self.own.iter().find(|(own, ..)| own == cid)?.1.as_ref()
+    }
+
+    /// Counts of a received track.
+    pub fn track(&self, sid: &TrackSid) -> Option<&TrackStats> {
+        self.endpoint.received_track(sid.as_str())
+    }
+
+    pub(super) fn publish_audio(&mut self, config: AudioConfig, now: Instant) -> String {
+        let cid = self.new_cid("mic");
+        self.announce(&cid, MediaKind::Audio, TrackSource::Microphone, Vec::new(), config.redundancy == 0);
+        self.endpoint.publish_audio(&cid, config, now);
+        cid
+    }
+
+    pub(super) fn publish_video(&mut self, config: VideoConfig, now: Instant) -> String {
+        let cid = self.new_cid("cam");
+        let layers: Vec<_> = config.layers.iter().zip(qualities(config.layers.len())).map(layer_spec).collect();
+        self.announce(&cid, MediaKind::Video, TrackSource::Camera, layers, true);
+        self.endpoint.publish_video(&cid, config, now);
+        cid
+    }
+
+    fn new_cid(&mut self, kind: &str) -> String {
+        self.next_cid += 1;
+        format!("{kind}-{}", self.next_cid)
+    }
+
+    fn announce(&mut self, cid: &str, kind: MediaKind, source: TrackSource, layers: Vec<LayerSpec>, disable_red: bool) {
+        self.own.push((cid.to_owned(), None, layers.len()));
+        self.actions.push_back(Action::AddTrack(TrackRequest {
+            cid: TrackCid::from(cid),
+            name: Redacted(String::new()),
+            kind,
+            source,
+            muted: false,
+            size: layers.last().map_or(VideoSize::default(), |layer| layer.size),
+            layers,
+            stereo: false,
+            disable_dtx: false,
+            disable_red,
+            encryption: Encryption::None,
+            stream: String::new(),
+        }));
+    }
+
+    pub(super) fn unpublish(&mut self, cid: &str) {
+        self.own.retain(|(own, ..)| own != cid);
+        self.endpoint.unpublish(cid);
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub(super) fn poll_action(&mut self, now: Instant) -> Option<Action> {
+        if self.left.is_some() {
+            return None;
+        }
+        if let Some(action) = self.actions.pop_front() {
+            return Some(action);
+        }
+        let offer = self.endpoint.poll_offer(now)?;
+        Some(Action::Offer { sdp: Redacted(offer.sdp), offer_id: offer.id })
+    }
+
+    pub(super) fn take_events(&mut self) {
+        while let Some(event) = self.endpoint.poll_event() {
+            if let EndpointEvent::Message(channel, payload) = event {
+                self.messages.push((channel, payload));
+            }
+        }
+    }
+
+    pub(super) fn handle_event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Roster(changed) => {
+                for record in changed {
+                    if record.sid == self.me.sid {
+                        self.me = record;
+                    } else if record.state == ParticipantState::Disconnected {
+                        self.others.remove(&record.sid);
+                    } else {
+                        self.others.insert(record.sid.clone(), record);
+                    }
+                }
+            }
+            Event::Answer { sdp, offer_id, mids } => {
+                let tracks: Vec<_> = mids.into_iter().map(|(mid, sid)| (mid, sid.as_str().to_owned())).collect();
+                if let Err(error) = self.endpoint.handle_answer(offer_id, &sdp.0, &tracks, now) {
+                    self.errors.push(error);
+                }
+            }
+            Event::OfferRefused { offer_id, .. } => {
+                self.endpoint.drop_offer(offer_id);
+                self.refusals.push(Refusal::Invalid);
+            }
+            Event::SectionsNeeded { audio, video } => self.endpoint.add_sections(audio, video),
+            Event::TrackPublished { cid, track } => {
+                if let Some(own) = self.own.iter_mut().find(|(own, ..)| own == cid.as_str()) {
+                    own.1 = Some(track.sid);
+                }
+            }
+            Event::TrackRefused { refusal, .. } => self.refusals.push(refusal),
+            Event::TrackMuted { track, muted } => {
+                if let Some((cid, ..)) = self.own.iter().find(|(_, sid, _)| sid.as_ref() == Some(&track)) {
+                    self.endpoint.set_muted(cid, muted);
+                }
+            }
+            Event::SubscribedQuality { track, qualities, .. } => self.follow_dynacast(&track, &qualities),
+            // In a server, signalling stamps it in between.
+            Event::DataReceived { channel, payload } => {
+                let data = OutgoingData { channel, destinations: Vec::new(), payload };
+                self.actions.push_back(Action::SendData(data));
+            }
+            Event::Leave(reason) => self.left = Some(reason),
+            _ => {}
+        }
+    }
+
+    fn follow_dynacast(&mut self, track: &TrackSid, wanted: &[(Quality, bool)]) {
+        let Some((cid, _, layers)) = self.own.iter().find(|(_, sid, _)| sid.as_ref() == Some(track)) else { return };
+        let is_wanted =
+            |quality: &Quality| wanted.iter().find(|(entry, _)| entry == quality).is_none_or(|(_, enabled)| *enabled);
+        let active: Vec<_> = qualities(*layers).iter().map(is_wanted).collect();
+        self.endpoint.set_active_layers(cid, &active);
+    }
+}
+
+/// Which channel a model word means.
+impl From<DataChannel> for Channel {
+    fn from(channel: DataChannel) -> Self {
+        match channel {
+            DataChannel::Reliable => Self::Reliable,
+            DataChannel::Lossy => Self::Lossy,
+        }
+    }
+}
+
+pub(super) fn join(identity: &str, role: Role) -> Join {
+    Join {
+        identity: Identity::from(identity),
+        role,
+        grants: Grants::ALL,
+        name: Redacted(String::new()),
+        metadata: Redacted(String::new()),
+        attributes: Redacted::default(),
+        client: Default::default(),
+        topology: Topology::Single,
+        encryption: Encryption::None,
+        auto_subscribe: true,
+    }
+}
+
+/// As clients number encodings: one is high, two are low and high.
+fn qualities(layers: usize) -> &'static [Quality] {
+    match layers {
+        1 => &[Quality::High],
+        2 => &[Quality::Low, Quality::Medium],
+        _ => &[Quality::Low, Quality::Medium, Quality::High],
+    }
+}
+
+fn layer_spec((layer, quality): (&crate::media::LayerConfig, &Quality)) -> LayerSpec {
+    LayerSpec {
+        quality: *quality,
+        size: VideoSize { width: layer.width, height: layer.height },
+        bitrate: Bitrate::bps(layer.bitrate_bps),
+        ssrc: 0,
+    }
+}
