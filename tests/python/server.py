@@ -1,0 +1,101 @@
+"""A `parlour serve` of our own on free ports, with a key that the tests sign tokens with."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import jwt
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("PARLOUR_BIN", str(ROOT / "target/debug/parlour"))
+API_KEY = "testkey"
+API_SECRET = "a secret for tests that is long enough"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def config(http: int, media: int) -> str:
+    return f"""
+[http]
+listen = "127.0.0.1:{http}"
+
+[media]
+listen = "127.0.0.1:{media}"
+workers = 1
+
+[keys]
+{API_KEY} = "{API_SECRET}"
+"""
+
+
+class Server:
+    """Started on entry, interrupted on exit; a run that logs an ERROR or panics fails."""
+
+    def __enter__(self) -> "Server":
+        self.folder = tempfile.TemporaryDirectory(prefix="parlour-python-")
+        folder = pathlib.Path(self.folder.name)
+        http = free_port()
+        file = folder / "parlour.toml"
+        file.write_text(config(http, free_port()))
+        self.log = folder / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen([BINARY, "serve", "--config", str(file)], stdout=log, stderr=log)
+        self.page = f"http://127.0.0.1:{http}"
+        self.url = f"ws://127.0.0.1:{http}"
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended: {self.log.read_text()}")
+            try:
+                with urllib.request.urlopen(f"{self.page}/readyz", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError(f"the server is not ready: {self.log.read_text()}")
+
+    def __exit__(self, *_exc) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.said = self.log.read_text(errors="replace")
+        self.folder.cleanup()
+
+    def alarms(self) -> list[str]:
+        return [line for line in self.said.splitlines() if "ERROR" in line or "panicked at" in line]
+
+
+def token(session: str, identity: str, role: str = "therapist", lifetime: int = 600, **claims) -> str:
+    """As an integrator makes it: LiveKit's claims and our role."""
+    now = int(time.time())
+    video = {"room": session, "roomJoin": True, "canUpdateOwnMetadata": True} | claims.pop("video", {})
+    body = {
+        "iss": API_KEY,
+        "sub": identity,
+        "name": identity,
+        "nbf": now - 1,
+        "exp": now + lifetime,
+        "video": video,
+        "parlour": {"role": role},
+    }
+    return jwt.encode(body | claims, API_SECRET, algorithm="HS256")
