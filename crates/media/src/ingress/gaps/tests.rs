@@ -1,5 +1,8 @@
 //! What is asked for, when, how often, and when it is given up.
 
+// `Instant::now` gives an epoch; time then goes by itself.
+#![allow(clippy::disallowed_methods)]
+
 use proptest::prelude::*;
 
 use super::*;
