@@ -99,8 +99,8 @@ export class Call {
     room
       .on(RoomEvent.TrackSubscribed, (track) => this.#play(track))
       .on(RoomEvent.TrackUnsubscribed, (track) => track.detach().forEach((element) => element.remove()))
-      .on(RoomEvent.ParticipantConnected, (p) => this.#tell(t("call.joined", { name: p.name || t("call.unnamed") })))
-      .on(RoomEvent.ParticipantDisconnected, (p) => this.#tell(t("call.left", { name: p.name || t("call.unnamed") })))
+      .on(RoomEvent.ParticipantConnected, (participant) => this.#noticeMove("call.joined", participant))
+      .on(RoomEvent.ParticipantDisconnected, (participant) => this.#noticeMove("call.left", participant))
       .on(RoomEvent.TrackMuted, (publication, participant) => this.#noticeMute(publication, participant))
       .on(RoomEvent.AudioPlaybackStatusChanged, () => (this.soundBlocked.value = !room.canPlaybackAudio))
       .on(RoomEvent.SignalReconnecting, () => (this.connection.value = "reconnecting"))
@@ -114,6 +114,11 @@ export class Call {
     const element = track.attach();
     element.hidden = true;
     document.body.append(element);
+  }
+
+  /** A full reconnect takes everybody out and in again: they did not move, I did. */
+  #noticeMove(key: "call.joined" | "call.left", participant: Participant): void {
+    if (this.#room.state === "connected") this.#tell(t(key, { name: participant.name || t("call.unnamed") }));
   }
 
   #noticeMute(publication: TrackPublication, participant: Participant): void {

@@ -1,0 +1,85 @@
+// A `parlour serve` of our own on free ports, with a key that the tests sign tokens with.
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { API_KEY, API_SECRET } from "./token.mjs";
+import { until } from "./until.mjs";
+
+const ROOT = new URL("../../../", import.meta.url).pathname;
+const BINARY = process.env.PARLOUR_BIN ?? join(ROOT, "target/debug/parlour");
+/** What a run of the tests may not contain: ERROR means that a human must act. */
+const ALARM = /\bERROR\b|panicked at/;
+
+async function freePort() {
+  const probe = createServer();
+  await new Promise((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+const config = ({ http, media }) => `
+[http]
+listen = "127.0.0.1:${http}"
+
+[media]
+listen = "127.0.0.1:${media}"
+workers = 1
+
+[keys]
+${API_KEY} = "${API_SECRET}"
+`;
+
+/** With the ports of one that ended, clients find the new one where the old one was. */
+export async function startServer(ports = null) {
+  const folder = await mkdtemp(join(tmpdir(), "parlour-browser-"));
+  const { http, media } = ports ?? { http: await freePort(), media: await freePort() };
+  const file = join(folder, "parlour.toml");
+  await writeFile(file, config({ http, media }));
+
+  const child = spawn(BINARY, ["serve", "--config", file], { stdio: ["ignore", "pipe", "pipe"] });
+  const output = [];
+  child.stdout.on("data", (chunk) => output.push(String(chunk)));
+  child.stderr.on("data", (chunk) => output.push(String(chunk)));
+  const exit = new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve({ code, signal }));
+  });
+  exit.catch(() => undefined);
+
+  const page = `http://localhost:${http}`;
+  const said = () => output.join("");
+  try {
+    await until("the server is ready", async () => {
+      if (child.exitCode !== null) throw new Error(`the server ended: ${said()}`);
+      return (await fetch(`${page}/readyz`)).ok;
+    });
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw new Error(`${error.message}\n${said()}`);
+  }
+
+  return {
+    page,
+    url: page.replace("http", "ws"),
+    ports: { http, media },
+    output: said,
+    /** Lines that a healthy run does not have. */
+    alarms: () => said().split("\n").filter((line) => ALARM.test(line)),
+    /** As Ctrl-C does. Resolves with how the process ended. */
+    interrupt: () => (child.kill("SIGINT"), exit),
+    /** As a power cut does. */
+    kill: () => (child.kill("SIGKILL"), exit),
+    stop: async () => {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill("SIGINT");
+        const patience = setTimeout(() => child.kill("SIGKILL"), 10_000);
+        await exit;
+        clearTimeout(patience);
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

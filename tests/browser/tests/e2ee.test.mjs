@@ -1,0 +1,57 @@
+// End-to-end encryption: the server forwards frames that it cannot read.
+import { test } from "node:test";
+import { allPerceive, openStage, stands } from "../harness/stage.mjs";
+import { until } from "../harness/until.mjs";
+
+const SIZE = { width: 640, height: 360, frameRate: 15 };
+
+test("end-to-end encrypted call", async (t) => {
+  const stage = await openStage(t);
+  const key = "a key the server never sees";
+  const ingrid = await stage.seat("ingrid", { role: "therapist", size: SIZE, key });
+  const anna = await stage.seat("anna", { size: SIZE, key });
+
+  await t.test("each decodes the other", () => allPerceive([ingrid, anna], { within: 40_000 }));
+
+  await t.test("tracks are marked as encrypted", async () => {
+    for (const [person, other] of [[ingrid, anna], [anna, ingrid]]) {
+      await until("the mark is told", async () => (await person.of(other)).encrypted === true);
+    }
+  });
+
+  await t.test("layers can still be chosen", async () => {
+    const wish = (quality) =>
+      anna.do(
+        (sdk, wanted) =>
+          sdk.room.remoteParticipants
+            .get("ingrid")
+            .getTrackPublication("camera")
+            .setVideoQuality(sdk.livekit.VideoQuality[wanted]),
+        quality,
+      );
+    const width = async () => (await anna.of(ingrid)).width;
+    await wish("LOW");
+    await until("anna gets the small picture", async () => (await width()) === 320);
+    await wish("HIGH");
+    await until("anna gets the full picture", async () => (await width()) === 640);
+  });
+
+  await t.test("one with another key sees nothing", async () => {
+    const eve = await stage.seat("eve", { size: SIZE, key: "another key", publish: false });
+    await until("packets reach eve", async () => (await eve.of(anna))?.packets > 50);
+    await stands("eve decodes nothing", async () => (await eve.of(anna)).frames);
+    await eve.leave();
+  });
+
+  await t.test("data is encrypted and arrives", async () => {
+    await ingrid.do((sdk) =>
+      sdk.room.on("dataReceived", (payload, _from, _kind, _topic, encryption) => {
+        sdk.secret = [new TextDecoder().decode(payload), encryption];
+      }),
+    );
+    await anna.do((sdk) => sdk.room.localParticipant.publishData(new TextEncoder().encode("psst"), { reliable: true }));
+    await until("the message is read", () => ingrid.do((sdk) => sdk.secret?.[0] === "psst" && sdk.secret[1] !== 0));
+  });
+
+  await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
+});

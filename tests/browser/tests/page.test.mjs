@@ -1,0 +1,254 @@
+// Our own page, walked as people do: link, device check, call, leave; narrow and wide, light and dark.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { picture } from "../harness/artifacts.mjs";
+import { checkAccessible } from "../harness/axe.mjs";
+import { openStage } from "../harness/stage.mjs";
+import { startServer } from "../harness/server.mjs";
+import { holds, until } from "../harness/until.mjs";
+
+const SIZE = { width: 640, height: 360, frameRate: 15 };
+
+const VIEWS = [
+  { name: "wide", viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+  { name: "narrow", viewport: { width: 360, height: 740 }, colorScheme: "dark" },
+];
+
+const link = (stage, identity, role) => `${stage.server.page}/join#token=${stage.tokenFor(identity, role)}`;
+const audience = (page) => page.locator(".audience").textContent();
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+async function says(page, text, within = 15_000) {
+  await until(`the page says: ${text}`, async () => (await audience(page)) === text, within);
+}
+
+/** Nothing is wider than the window, and what is pressed is large enough for a thumb (WCAG 2.2, 2.5.8 asks 24). */
+async function checkFits(page) {
+  const { overflow, small } = await page.evaluate(() => ({
+    overflow: document.documentElement.scrollWidth - window.innerWidth,
+    small: [...document.querySelectorAll("button")]
+      .map((element) => [element.textContent, element.getBoundingClientRect()])
+      .filter(([, box]) => box.width > 0 && (box.width < 44 || box.height < 44))
+      .map(([text]) => text),
+  }));
+  assert.ok(overflow <= 0, `${overflow} px too wide`);
+  assert.deepEqual(small, [], "buttons are large enough");
+}
+
+/** The picture of the person with this name moves. */
+async function pictureMoves(page, name) {
+  const video = page.locator(".tile", { hasText: name }).locator("video");
+  const frames = () => video.evaluate((element) => element.getVideoPlaybackQuality().totalVideoFrames);
+  await until(`${name} is shown`, async () => (await video.count()) === 1, 30_000);
+  const before = await frames();
+  await until(`the picture of ${name} moves`, async () => (await frames()) > before + 5, 30_000);
+}
+
+async function enterCall(page) {
+  await until("the device check is ready", async () => button(page, "Join the session").isEnabled());
+  await button(page, "Join the session").click();
+  await page.locator(".call").waitFor({ timeout: 20_000 });
+}
+
+for (const { name, ...context } of VIEWS) {
+  test(`the page, ${name}`, async (t) => {
+    const stage = await openStage(t);
+    const page = await stage.chromium.open(`${stage.server.page}/`, context);
+
+    await t.test("without a ticket it asks for the link", async () => {
+      await page.getByRole("heading", { name: "Open the link you were given" }).waitFor();
+      await checkAccessible(page, "the welcome page");
+      await checkFits(page);
+      await page.getByLabel("Session link").fill("https://example.org/");
+      await button(page, "Continue").click();
+      await page.getByRole("alert").waitFor();
+      await checkAccessible(page, "a refused link");
+      await page.getByLabel("Session link").fill(link(stage, "anna", "client"));
+      await button(page, "Continue").click();
+    });
+
+    await t.test("device check: picture, level, devices; the address bar holds no token", async () => {
+      await page.goto(link(stage, "anna", "client"));
+      await page.getByRole("heading", { name: "Ready when you are, anna" }).waitFor();
+      assert.equal(page.url(), `${stage.server.page}/join`);
+      await page.getByText("You are joining as: Client").waitFor();
+      await until("the camera picture moves", () =>
+        page.locator("video").evaluate((video) => video.getVideoPlaybackQuality().totalVideoFrames > 5),
+      );
+      await until("the meter moves", async () => {
+        const level = await page.getByRole("meter").getAttribute("aria-valuenow");
+        return Number(level) > 5;
+      });
+      for (const device of ["Camera", "Microphone", "Speaker"]) {
+        assert.ok((await page.getByLabel(device, { exact: true }).locator("option").count()) > 0, device);
+      }
+      await button(page, "Turn camera off").click();
+      await page.getByText("Your camera is off", { exact: true }).waitFor();
+      await button(page, "Turn camera on").click();
+      await page.locator("video").waitFor();
+      await checkAccessible(page, "the device check");
+      await checkFits(page);
+      await picture(page, `device-check-${name}`);
+    });
+
+    await t.test("alone in the call, and told so", async () => {
+      await enterCall(page);
+      await says(page, "Only you are here. Nobody can hear you.");
+      await checkAccessible(page, "the call alone");
+      await picture(page, `call-alone-${name}`);
+    });
+
+    const ingrid = await stage.seat("ingrid", { role: "therapist", size: SIZE });
+    const anna = { identity: "anna" };
+
+    await t.test("the therapist is shown with name and role, and perceives the page", async () => {
+      await says(page, "ingrid can see and hear you.");
+      await page.locator(".tile", { hasText: "ingrid" }).getByText("Therapist").waitFor();
+      await pictureMoves(page, "ingrid");
+      await ingrid.perceives(anna);
+      const sound = await page.locator("audio").evaluateAll((all) => all.filter((audio) => !audio.paused).length);
+      assert.equal(sound, 1, "one sound is playing");
+    });
+
+    await t.test("a third person makes two tiles", async () => {
+      const ben = await stage.seat("ben", { size: SIZE });
+      await says(page, "ingrid and ben can see and hear you.");
+      await pictureMoves(page, "ben");
+      await checkAccessible(page, "the call of three");
+      await checkFits(page);
+      await picture(page, `call-three-${name}`);
+      await ben.leave();
+      await says(page, "ingrid can see and hear you.");
+      await ben.page.close();
+    });
+
+    await t.test("microphone and camera by key and button", async () => {
+      await page.keyboard.press("m");
+      await says(page, "Your microphone is off. ingrid can see you.");
+      await until("the mute is told", async () => (await ingrid.of(anna)).microphoneMuted === true);
+      await button(page, "Turn camera off").click();
+      await says(page, "Your microphone and camera are off. ingrid is here.");
+      await until("the camera is told as off", async () => (await ingrid.of(anna)).cameraMuted === true);
+      await checkAccessible(page, "the call, muted");
+      await page.keyboard.press("c");
+      await button(page, "Turn microphone on").click();
+      await says(page, "ingrid can see and hear you.");
+      await ingrid.perceives(anna);
+    });
+
+    await t.test("a screen is shared and seen", async () => {
+      await button(page, "Share your screen").click();
+      await page.getByText("You are sharing your screen.").waitFor();
+      await until("the screen is decoded", async () => (await ingrid.of(anna)).screenFrames > 0, 30_000);
+      await picture(page, `sharing-${name}`);
+      await button(page, "Stop sharing your screen").click();
+      await pictureMoves(page, "ingrid");
+      await ingrid.do((sdk) => sdk.room.localParticipant.setScreenShareEnabled(true, { preferCurrentTab: true }));
+      await page.getByText("ingrid is sharing a screen").waitFor();
+      await checkAccessible(page, "a shared screen");
+      await checkFits(page);
+      await picture(page, `shared-screen-${name}`);
+      await ingrid.do((sdk) => sdk.room.localParticipant.setScreenShareEnabled(false));
+      await pictureMoves(page, "ingrid");
+    });
+
+    await t.test("settings: own picture hidden, shortcuts off, closed by Escape", async () => {
+      await button(page, "Settings").click();
+      await page.getByRole("dialog", { name: "Settings" }).waitFor();
+      await checkAccessible(page, "the settings");
+      await checkFits(page);
+      await picture(page, `settings-${name}`);
+      await page.getByLabel("Show my own picture").uncheck();
+      await page.getByLabel(/Keyboard shortcuts/).uncheck();
+      await page.keyboard.press("Escape");
+      await until("the own picture is hidden", async () => (await page.locator(".tile-corner").count()) === 0);
+      await page.keyboard.press("m");
+      await holds("the key does nothing", async () => (await audience(page)) === "ingrid can see and hear you.", 600);
+    });
+
+    await t.test("every control is reached by keyboard", async () => {
+      const reached = new Set();
+      await page.locator("body").focus();
+      for (let presses = 0; presses < 12; presses += 1) {
+        await page.keyboard.press("Tab");
+        reached.add(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")));
+      }
+      for (const control of ["Turn microphone off", "Turn camera off", "Share your screen", "Settings", "Leave"]) {
+        assert.ok(reached.has(control), `${control} among ${[...reached]}`);
+      }
+    });
+
+    await t.test("a reload asks before it comes back", async () => {
+      await page.reload();
+      await page.getByText("Nobody can see or hear you yet.").waitFor();
+      await enterCall(page);
+      await says(page, "ingrid can see and hear you.", 20_000);
+      await ingrid.perceives(anna);
+    });
+
+    await t.test("leaving asks once and leaves no trace", async () => {
+      await page.keyboard.press("l");
+      await page.getByRole("dialog", { name: "Leave the session?" }).waitFor();
+      await checkAccessible(page, "the question");
+      await button(page, "Stay").click();
+      await button(page, "Leave").click();
+      await button(page, "Leave the session").click();
+      await page.getByRole("heading", { name: "You have left the session" }).waitFor();
+      await checkAccessible(page, "the last page");
+      await picture(page, `left-${name}`);
+      await until("the others see it", async () => (await ingrid.names()).length === 0);
+      const kept = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
+      assert.deepEqual(kept, [0, 0, ""]);
+      const live = await page.evaluate(() => [...document.querySelectorAll("video, audio")].length);
+      assert.equal(live, 0, "no picture or sound is left");
+    });
+
+    await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
+  });
+}
+
+test("the page when things end otherwise", async (t) => {
+  const stage = await openStage(t);
+  const page = await stage.chromium.open(link(stage, "anna", "therapist"));
+
+  await t.test("an invalid link is told in plain words", async () => {
+    const refused = await stage.chromium.open(`${stage.server.page}/join#token=${forged(stage.tokenFor("eve", "client"))}`);
+    await until("the device check is ready", async () => button(refused, "Join the session").isEnabled());
+    await button(refused, "Join the session").click();
+    await refused.getByText("This link is not valid any more.").waitFor({ timeout: 20_000 });
+    await checkAccessible(refused, "a refused link");
+    await refused.close();
+  });
+
+  await t.test("a server that dies is reconnecting in words, and the call comes back with it", async () => {
+    await enterCall(page);
+    const ingrid = await stage.seat("ingrid", { role: "therapist", size: SIZE });
+    await pictureMoves(page, "ingrid");
+    await stage.server.kill();
+    await page.getByText("Your connection was interrupted. Reconnecting…").waitFor({ timeout: 10_000 });
+    assert.equal(await audience(page), "Nobody may hear you right now.");
+    await checkAccessible(page, "the call, interrupted");
+    await picture(page, "reconnecting");
+    const again = await startServer(stage.server.ports);
+    t.after(() => again.stop());
+    await says(page, "ingrid can see and hear you.", 40_000);
+    await pictureMoves(page, "ingrid");
+    await ingrid.perceives({ identity: "anna" });
+
+    await t.test("Ctrl-C at the server is told to the page", async () => {
+      const ended = again.interrupt();
+      await page.getByRole("heading", { name: "The server is being restarted" }).waitFor({ timeout: 15_000 });
+      await picture(page, "server-stopped");
+      assert.deepEqual(await ended, { code: 0, signal: null });
+      assert.deepEqual(again.alarms(), []);
+    });
+  });
+
+  await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
+});
+
+/** The same claims under another signature. */
+function forged(token) {
+  const [head, claims, signature] = token.split(".");
+  return [head, claims, [...signature].reverse().join("")].join(".");
+}
