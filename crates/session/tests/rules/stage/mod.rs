@@ -1,0 +1,537 @@
+//! A session on a stage: random inputs, the machine and the oracle side by side, compared after every input.
+
+pub mod oracle;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use parlour_model::session::{
+    Actor, Admission, CheckInId, ConsentText, Departure, Floor, Modality, MuteTarget, SameRoom, SessionCommand,
+    SessionEvent, SessionPhase, SessionPolicy, SessionReply, Space,
+};
+use parlour_model::{Encryption, Grants, Identity, ParticipantKey, Redacted, Role, SessionId};
+use parlour_session::{Clock, CommandRefusal, Entry, JoinRequest, Loss, Session, SessionOptions};
+
+use oracle::{Fact, Oracle};
+
+pub const START_MS: i64 = 1_800_000_000_000;
+
+/// The cast: two therapists, three clients, a guest, a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Who(pub u8);
+
+pub const T: Who = Who(0);
+pub const S: Who = Who(1);
+pub const A: Who = Who(2);
+pub const B: Who = Who(3);
+pub const C: Who = Who(4);
+pub const G: Who = Who(5);
+pub const R: Who = Who(6);
+pub const CAST: [Who; 7] = [T, S, A, B, C, G, R];
+
+impl Who {
+    pub fn role(self) -> Role {
+        match self.0 {
+            0 | 1 => Role::Therapist,
+            2..=4 => Role::Client,
+            5 => Role::Guest,
+            _ => Role::Service,
+        }
+    }
+
+    pub fn identity(self) -> Identity {
+        Identity::new(format!("p{}", self.0))
+    }
+}
+
+/// One input.
+#[derive(Clone, Debug)]
+pub enum Input {
+    Join { who: Who, encryption: Encryption, entry: Entry },
+    MediaUp { who: Who },
+    Left { who: Who, how: Departure },
+    Lost { who: Who, loss: Loss },
+    Back { who: Who },
+    Grants { who: Who, grants: Grants },
+    Command { by: Option<Who>, command: SessionCommand },
+    Wait { seconds: u64 },
+    Restart,
+}
+
+pub struct Stage {
+    pub session: Session,
+    pub oracle: Oracle,
+    pub now: Instant,
+    pub epoch: Instant,
+    next_key: u32,
+    /// Every event so far, in order.
+    pub told: Vec<SessionEvent>,
+}
+
+impl Stage {
+    pub fn new(options: SessionOptions) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "an epoch; time is an argument from here on")]
+        let now = Instant::now();
+        let oracle = Oracle::new(options.policy.clone(), options.modality);
+        let session = Session::new(SessionId::from("s"), options, Clock { now, unix_ms: START_MS });
+        Self { session, oracle, now, epoch: now, next_key: 1, told: Vec::new() }
+    }
+
+    pub fn with_policy(policy: SessionPolicy) -> Self {
+        Self::new(SessionOptions { policy, ..SessionOptions::default() })
+    }
+
+    /// Therapist T and these, admitted.
+    pub fn live(policy: SessionPolicy, people: &[Who]) -> Self {
+        let mut stage = Self::with_policy(policy);
+        stage.join(T);
+        for who in people {
+            stage.join(*who);
+            stage.ok(T, SessionCommand::Admit(who.identity()));
+        }
+        stage.session_events();
+        stage
+    }
+
+    pub fn join(&mut self, who: Who) {
+        self.apply(&Input::Join { who, encryption: Encryption::Gcm, entry: Entry::Ordinary });
+    }
+
+    pub fn key(&self, who: Who) -> ParticipantKey {
+        self.session.seat(&who.identity()).expect("seated")
+    }
+
+    pub fn space(&self, who: Who) -> Space {
+        self.session.space(self.key(who)).expect("placed")
+    }
+
+    pub fn is_alone(&self, who: Who) -> bool {
+        let key = self.key(who);
+        self.session.roster(key).next().is_none()
+            && !self.session.edges().iter().any(|edge| edge.publisher == key || edge.receiver == key)
+    }
+
+    /// Any medium from one to the other.
+    pub fn reaches(&self, from: Who, to: Who) -> bool {
+        let (publisher, receiver) = (self.key(from), self.key(to));
+        self.session.edges().iter().any(|edge| edge.publisher == publisher && edge.receiver == receiver)
+    }
+
+    pub fn command(&mut self, by: Who, command: SessionCommand) -> Result<SessionReply, CommandRefusal> {
+        let actor = self.session.seat(&by.identity()).map_or(Actor::Server, Actor::Participant);
+        let reply = self.session.handle_command(actor, command.clone(), self.now);
+        if let Ok(reply) = &reply {
+            self.oracle_obeys(Some(by), &command, reply);
+        }
+        self.session_events();
+        reply
+    }
+
+    pub fn ok(&mut self, by: Who, command: SessionCommand) -> SessionReply {
+        self.command(by, command).expect("accepted")
+    }
+
+    pub fn wait(&mut self, seconds: u64) {
+        self.apply(&Input::Wait { seconds });
+    }
+
+    /// Gives one input to both, and checks what holds at every step.
+    pub fn apply(&mut self, input: &Input) {
+        match input {
+            Input::Join { who, encryption, entry } => self.apply_join(*who, *encryption, *entry),
+            Input::MediaUp { who } => self.apply_media_up(*who),
+            Input::Left { who, how } => self.apply_left(*who, *how),
+            Input::Lost { who, loss } => self.apply_lost(*who, *loss),
+            Input::Back { who } => {
+                if let Some(key) = self.session.seat(&who.identity()) {
+                    self.session.handle_back(key, self.now);
+                    let fact = self.oracle.facts.get_mut(who).expect("known");
+                    (fact.lost, fact.signalling_lost) = (false, false);
+                }
+            }
+            Input::Grants { who, grants } => {
+                if let Some(key) = self.session.seat(&who.identity()) {
+                    self.session.handle_grants(key, *grants, self.now);
+                    self.oracle.facts.get_mut(who).expect("known").grants = *grants;
+                }
+            }
+            Input::Command { by, command } => self.apply_command(*by, command),
+            Input::Wait { seconds } => self.apply_wait(Duration::from_secs(*seconds)),
+            Input::Restart => self.apply_restart(),
+        }
+        self.session_events();
+        self.check();
+    }
+
+    fn apply_join(&mut self, who: Who, encryption: Encryption, entry: Entry) {
+        let key = ParticipantKey(self.next_key);
+        self.next_key += 1;
+        let locked = self.session.is_locked();
+        let before = self.oracle.facts.get(&who).cloned();
+        let request =
+            JoinRequest { key, identity: who.identity(), role: who.role(), grants: Grants::ALL, encryption, entry };
+        let Ok(seat) = self.session.handle_join(request, self.now) else { return };
+        let admission = self.oracle.admission_at_join(who, self.now);
+        assert!(!matches!(admission, Admission::Denied | Admission::Removed), "{who:?} was sent away");
+        assert!(!locked || admission == Admission::Admitted, "{who:?} came through a lock");
+        let mut fact = before.unwrap_or_else(|| new_fact(encryption));
+        if entry == Entry::HandOver {
+            assert!(fact.offered_until.is_some_and(|until| self.now < until), "no hand-over was offered");
+            assert_eq!(seat.taking_over, fact.seat);
+            fact.successor = Some(key);
+        } else {
+            assert_eq!(seat.replaced, fact.seat, "one person, one seat");
+            fact = Fact { admission, seat: Some(key), encryption, grants: Grants::ALL, left_at: None, ..fact };
+            (fact.successor, fact.lost, fact.signalling_lost) = (None, false, false);
+        }
+        self.oracle.facts.insert(who, fact);
+    }
+
+    fn apply_media_up(&mut self, who: Who) {
+        let Some(successor) = self.oracle.facts.get(&who).and_then(|fact| fact.successor) else { return };
+        self.session.handle_media_up(successor, self.now);
+        self.oracle_moves_seat(who);
+    }
+
+    fn oracle_moves_seat(&mut self, who: Who) {
+        let fact = self.oracle.facts.get_mut(&who).expect("known");
+        fact.seat = fact.successor.take();
+        (fact.lost, fact.signalling_lost, fact.offered_until) = (false, false, None);
+        (fact.encryption, fact.grants) = (Encryption::Gcm, Grants::ALL);
+    }
+
+    fn apply_left(&mut self, who: Who, how: Departure) {
+        let Some(key) = self.session.seat(&who.identity()) else { return };
+        self.session.handle_left(key, how, self.now);
+        let waiting_room = self.oracle.policy.waiting_room;
+        let fact = self.oracle.facts.get_mut(&who).expect("known");
+        if fact.successor.is_some() && how != Departure::QuickExit {
+            return self.oracle_moves_seat(who);
+        }
+        if how != Departure::Lost {
+            fact.left_at = Some(self.now);
+        }
+        let admitted = fact.admission == Admission::Admitted;
+        if how == Departure::QuickExit && who.role() != Role::Therapist && waiting_room && admitted {
+            fact.admission = Admission::Waiting;
+        }
+        (fact.seat, fact.successor, fact.offered_until) = (None, None, None);
+    }
+
+    fn apply_lost(&mut self, who: Who, loss: Loss) {
+        let Some(key) = self.session.seat(&who.identity()) else { return };
+        self.session.handle_lost(key, loss, self.now);
+        let fact = self.oracle.facts.get_mut(&who).expect("known");
+        fact.signalling_lost = true;
+        fact.lost |= loss == Loss::Everything;
+    }
+
+    fn apply_command(&mut self, by: Option<Who>, command: &SessionCommand) {
+        let actor = match by.map(|who| self.session.seat(&who.identity())) {
+            None => Actor::Server,
+            Some(Some(key)) => Actor::Participant(key),
+            Some(None) => Actor::Participant(ParticipantKey(u32::MAX)),
+        };
+        let before = Picture::of(&self.session);
+        match self.session.handle_command(actor, command.clone(), self.now) {
+            Err(_) => {
+                assert_eq!(before, Picture::of(&self.session), "a refused command changed something");
+                assert_eq!(self.session.poll_event(), None, "a refused command told something");
+            }
+            Ok(reply) => {
+                self.check_authority(by, command);
+                self.oracle_obeys(by, command, &reply);
+                self.session_events();
+                let after = Picture::of(&self.session);
+                let again = match command {
+                    // Whoever is sent out cannot ask again.
+                    SessionCommand::End => self.session.handle_command(Actor::Server, command.clone(), self.now),
+                    _ => self.session.handle_command(actor, command.clone(), self.now),
+                };
+                assert_eq!(again, Ok(reply), "the same command was answered differently");
+                assert_eq!(after, Picture::of(&self.session), "a repeated command changed something");
+            }
+        }
+    }
+
+    fn check_authority(&self, by: Option<Who>, command: &SessionCommand) {
+        let own = |a: &Identity, b: &Identity| by.is_some_and(|who| [a, b].contains(&&who.identity()));
+        let anyone = match command {
+            SessionCommand::Signal
+            | SessionCommand::OfferHandOver
+            | SessionCommand::AcceptConsent(_)
+            | SessionCommand::AgreeToRecording(_) => return assert!(by.is_some(), "nobody speaks for another"),
+            SessionCommand::SetPolicy(_) => return assert_eq!(by, None, "only a server key sets the rules"),
+            SessionCommand::SetSameRoom { a, b, .. } => own(a, b),
+            _ => false,
+        };
+        assert!(anyone || by.is_none_or(|who| who.role() == Role::Therapist), "{by:?} may not {command:?}");
+    }
+
+    fn apply_wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(due) = self.session.poll_timeout().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.session.handle_timeout(self.now);
+            self.session_events();
+            assert!(self.session.poll_timeout().is_none_or(|next| next > due), "time stands still");
+            self.check();
+        }
+        self.now = until;
+        self.session.handle_timeout(self.now);
+    }
+
+    fn apply_restart(&mut self) {
+        let snapshot = self.session.snapshot();
+        let options = self.session.options().clone();
+        let clock = Clock { now: self.now, unix_ms: START_MS + (self.now - self.epoch).as_millis() as i64 };
+        let mut twin = Session::restore(SessionId::from("s"), options, snapshot.clone(), clock);
+        assert_eq!(twin.snapshot(), snapshot, "a restart forgets nothing");
+        std::mem::swap(&mut self.session, &mut twin);
+        self.oracle.check_ins.clear();
+        self.oracle.let_past.clear();
+        for (who, fact) in &mut self.oracle.facts {
+            (fact.seat, fact.successor, fact.lost, fact.left_at) = (None, None, false, None);
+            fact.offered_until = None;
+            fact.apart |= who.role() != Role::Therapist && fact.admission == Admission::Admitted;
+        }
+    }
+
+    /// Reads the events; those that time alone brings about are news to the oracle.
+    pub fn session_events(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            match &event {
+                SessionEvent::Departed { key, identity, how: Departure::Lost } => {
+                    let who = self.oracle.who(identity);
+                    let fact = self.oracle.facts.get_mut(&who).expect("known");
+                    if fact.seat == Some(*key) {
+                        (fact.seat, fact.offered_until) = (None, None);
+                    }
+                }
+                SessionEvent::HandedOver { identity, to, .. } => {
+                    let who = self.oracle.who(identity);
+                    if self.oracle.facts[&who].successor == Some(*to) {
+                        self.oracle_moves_seat(who);
+                    }
+                }
+                SessionEvent::Close { key, .. } => {
+                    for fact in self.oracle.facts.values_mut().filter(|fact| fact.successor == Some(*key)) {
+                        fact.successor = None;
+                    }
+                }
+                SessionEvent::TherapistGone if self.oracle.policy.waiting_room => {
+                    let others = self.oracle.facts.iter_mut().filter(|(who, _)| who.role() != Role::Therapist);
+                    for (_, fact) in others.filter(|(_, fact)| fact.admission == Admission::Admitted) {
+                        fact.admission = Admission::Waiting;
+                    }
+                }
+                SessionEvent::Ended(_) => {
+                    self.oracle.ended = true;
+                    self.oracle.check_ins.clear();
+                    self.oracle.let_past.clear();
+                    self.oracle.facts.values_mut().for_each(|fact| fact.seat = None);
+                }
+                _ => {}
+            }
+            self.told.push(event);
+        }
+        assert_eq!(self.session.dropped_events(), 0);
+    }
+
+    fn oracle_obeys(&mut self, by: Option<Who>, command: &SessionCommand, reply: &SessionReply) {
+        let oracle = &mut self.oracle;
+        let now = self.now;
+        match command {
+            SessionCommand::Admit(identity) => {
+                let who = oracle.who(identity);
+                let fact = oracle.facts.get_mut(&who).expect("known");
+                if fact.admission != Admission::Admitted {
+                    (fact.admission, fact.apart, fact.left_at) = (Admission::Admitted, false, None);
+                }
+            }
+            SessionCommand::Deny(identity) => {
+                let who = oracle.who(identity);
+                let fact = oracle.facts.get_mut(&who).expect("known");
+                if fact.admission == Admission::Waiting {
+                    (fact.admission, fact.seat) = (Admission::Denied, None);
+                }
+            }
+            SessionCommand::Remove(identity) => {
+                let who = oracle.who(identity);
+                oracle.expel(who);
+                let fact = oracle.facts.get_mut(&who).expect("known");
+                (fact.admission, fact.seat) = (Admission::Removed, None);
+            }
+            SessionCommand::ReturnToWaiting(identity) => {
+                let who = oracle.who(identity);
+                oracle.expel(who);
+                oracle.facts.get_mut(&who).expect("known").admission = Admission::Waiting;
+            }
+            SessionCommand::Hold(identity) => {
+                let who = oracle.who(identity);
+                oracle.expel(who);
+                oracle.facts.get_mut(&who).expect("known").apart = true;
+            }
+            SessionCommand::Resume(identity) => {
+                let who = oracle.who(identity);
+                oracle_resumes(oracle, who);
+            }
+            SessionCommand::ResumeAll => {
+                for fact in oracle.facts.values_mut().filter(|fact| fact.admission == Admission::Admitted) {
+                    fact.apart = false;
+                }
+            }
+            SessionCommand::StartCheckIn { .. } => {
+                let SessionReply::Receipt(receipt) = reply else { panic!("a check-in has a receipt") };
+                if !oracle.check_ins.contains_key(&receipt.id) {
+                    let past = oracle.check_ins.values().flatten().copied();
+                    let members: BTreeSet<Who> = receipt.members.iter().map(|i| oracle.who(i)).collect();
+                    oracle.let_past.insert(receipt.id, past.chain(members.iter().copied()).collect());
+                    oracle.check_ins.insert(receipt.id, members);
+                }
+            }
+            SessionCommand::EndCheckIn(id) => {
+                oracle.check_ins.remove(id);
+                oracle.let_past.remove(id);
+            }
+            SessionCommand::SetFloor(floor) => oracle.floor = floor.clone(),
+            SessionCommand::SetSameRoom { a, b, how } => {
+                let (a, b) = (oracle.who(a), oracle.who(b));
+                oracle.same_room.insert((a.min(b), a.max(b)), *how);
+            }
+            SessionCommand::OfferHandOver => {
+                let fact = oracle.facts.get_mut(&by.expect("someone")).expect("known");
+                fact.offered_until = Some(now + Duration::from_secs(120));
+            }
+            SessionCommand::AcceptConsent(text) => {
+                oracle.facts.get_mut(&by.expect("someone")).expect("known").consent = Some(text.clone());
+            }
+            SessionCommand::AgreeToRecording(agreed) => {
+                oracle.facts.get_mut(&by.expect("someone")).expect("known").agreed = *agreed;
+            }
+            SessionCommand::SetPolicy(policy) => {
+                oracle.policy = (**policy).clone();
+                if policy.recording == parlour_model::session::RecordingPolicy::Never {
+                    let services = oracle.facts.iter_mut().filter(|(who, _)| who.role() == Role::Service);
+                    services.for_each(|(_, fact)| fact.seat = None);
+                }
+            }
+            SessionCommand::SetWaitingMessage(_)
+            | SessionCommand::Mute { .. }
+            | SessionCommand::SetLock(_)
+            | SessionCommand::ExtendUntil(_)
+            | SessionCommand::End
+            | SessionCommand::Signal => {}
+        }
+    }
+
+    /// Machine and oracle say the same, and what must hold of any state does.
+    pub fn check(&self) {
+        let session = &self.session;
+        assert_eq!(*session.edges(), self.oracle.edges(), "edges");
+        for (who, fact) in &self.oracle.facts {
+            assert_eq!(session.seat(&who.identity()), fact.seat, "seat of {who:?}");
+            let Some(key) = fact.seat else { continue };
+            let mut roster: BTreeSet<ParticipantKey> = session.roster(key).collect();
+            for edge in session.edges().iter().filter(|edge| edge.publisher == key) {
+                assert!(roster.contains(&edge.receiver), "a silent listener: {edge:?}");
+            }
+            roster.retain(|other| session.identity(*other).is_some()); // not the ghosts
+            assert_eq!(roster, self.oracle.roster(*who), "roster of {who:?}");
+        }
+        let views: Vec<_> = session.people().collect();
+        let inside = views.iter().filter(|p| p.seat.is_some() && p.admission == Admission::Admitted).count();
+        assert!(inside <= 12, "more seats than there are");
+        if session.phase() == SessionPhase::Ended {
+            assert!(session.edges().is_empty() && session.poll_timeout().is_none());
+        }
+    }
+}
+
+fn new_fact(encryption: Encryption) -> Fact {
+    Fact {
+        admission: Admission::Waiting,
+        apart: false,
+        consent: None,
+        agreed: false,
+        seat: None,
+        successor: None,
+        signalling_lost: false,
+        lost: false,
+        encryption,
+        grants: Grants::ALL,
+        left_at: None,
+        offered_until: None,
+    }
+}
+
+/// Resuming ends what keeps this person alone: holds, seals against them, and a check-in without a therapist; not the
+/// membership in a check-in that goes on.
+fn oracle_resumes(oracle: &mut Oracle, who: Who) {
+    let is_inside = oracle.check_in_of(who);
+    let goes_on = is_inside.is_some_and(|id| oracle.check_ins[&id].iter().any(|member| oracle.leads(*member)));
+    let seated = oracle.facts[&who].seat.is_some();
+    let consent = oracle.policy.consent.is_some() && oracle.facts[&who].consent != oracle.policy.consent;
+    let waits_for_text = consent && matches!(who.role(), Role::Client | Role::Guest);
+    oracle.facts.get_mut(&who).expect("known").apart = false;
+    if seated && !goes_on && !waits_for_text {
+        oracle.expel(who);
+        oracle.let_past.values_mut().for_each(|past| {
+            past.insert(who);
+        });
+    }
+}
+
+/// Everything of a session that can be seen from outside, to be compared.
+#[derive(Debug, PartialEq)]
+pub struct Picture {
+    snapshot: parlour_model::session::SessionSnapshot,
+    edges: BTreeSet<parlour_model::Edge>,
+    version: u64,
+    people: Vec<parlour_session::PersonView>,
+    rosters: Vec<Vec<ParticipantKey>>,
+    check_ins: Vec<(CheckInId, BTreeSet<Identity>)>,
+    message: Option<Redacted<String>>,
+    timeout: Option<Instant>,
+}
+
+impl Picture {
+    pub fn of(session: &Session) -> Self {
+        let people: Vec<_> = session.people().collect();
+        let seats = people.iter().filter_map(|person| person.seat);
+        Self {
+            snapshot: session.snapshot(),
+            edges: session.edges().clone(),
+            version: session.edges_version(),
+            rosters: seats.map(|(key, _)| session.roster(key).collect()).collect(),
+            people,
+            check_ins: session.check_ins().map(|(receipt, members)| (receipt.id, members.clone())).collect(),
+            message: session.waiting_message().cloned(),
+            timeout: session.poll_timeout(),
+        }
+    }
+}
+
+pub fn consent_text(version: u8) -> ConsentText {
+    ConsentText { id: format!("v{version}"), sha256: [version; 32] }
+}
+
+pub fn modality_of(number: u8) -> Modality {
+    [Modality::Video, Modality::Audio, Modality::Text][usize::from(number % 3)]
+}
+
+pub fn floor_of(number: u8) -> Floor {
+    match number % 8 {
+        0 | 1 => Floor::Open,
+        2 => Floor::TherapistOnly,
+        _ => Floor::OneVoice(CAST[usize::from(number % 7)].identity()),
+    }
+}
+
+pub fn same_room_of(number: u8) -> SameRoom {
+    [SameRoom::Apart, SameRoom::Audio, SameRoom::AudioAndVideo][usize::from(number % 3)]
+}
+
+pub fn mute_of(number: u8) -> MuteTarget {
+    if number.is_multiple_of(2) { MuteTarget::Audio } else { MuteTarget::Video }
+}
