@@ -53,5 +53,18 @@ test("end-to-end encrypted call", async (t) => {
     await until("the message is read", () => ingrid.do((sdk) => sdk.secret?.[0] === "psst" && sdk.secret[1] !== 0));
   });
 
+  await t.test("our own page joins with a key from its link", async () => {
+    const link = `${stage.server.page}/join#token=${stage.tokenFor("ben")}&key=${encodeURIComponent(key)}`;
+    const page = await stage.chromium.open(link);
+    const join = page.getByRole("button", { name: "Join the session" });
+    await until("the device check is ready", () => join.isEnabled());
+    await join.click();
+    await page.getByText("End-to-end encrypted").waitFor();
+    await until("ben's picture is decoded", async () => (await anna.of({ identity: "ben" }))?.frames > 10, 30_000);
+    const video = page.locator(".tile", { hasText: "anna" }).locator("video");
+    const frames = () => video.evaluate((element) => element.getVideoPlaybackQuality().totalVideoFrames);
+    await until("ben sees anna", async () => (await video.count()) === 1 && (await frames()) > 10, 30_000);
+  });
+
   await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
 });

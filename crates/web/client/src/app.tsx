@@ -19,6 +19,7 @@ type Stage =
 const stage = signal<Stage>({ at: "welcome" });
 
 function prepare(ticket: Ticket, problem = ""): void {
+  if (stage.value.at === "prejoin") stage.value.preview.stop();
   const preview = new Preview();
   stage.value = { at: "prejoin", ticket, preview, joining: false, problem };
   void preview.start();
@@ -28,13 +29,13 @@ async function join(ticket: Ticket, preview: Preview): Promise<void> {
   stage.value = { at: "prejoin", ticket, preview, joining: true, problem: "" };
   const call = new Call((how) => finish(call, ticket, how), ticket.key !== null);
   try {
-    await call.join(ticket, preview);
-    keepTicket(ticket);
-    stage.value = { at: "call", ticket, call };
+    await call.join(ticket);
   } catch (error) {
-    preview.stop();
-    prepare(ticket, t(joinProblem(error)));
+    return prepare(ticket, t(joinProblem(error)));
   }
+  keepTicket(ticket);
+  stage.value = { at: "call", ticket, call };
+  await call.start(preview);
 }
 
 /** Only the call that is on screen may end the page: a failed join tells its story by its error. */

@@ -4,8 +4,8 @@ import { ExternalE2EEKeyProvider, Room, RoomEvent, Track, type RemoteTrack } fro
 import type { LocalAudioTrack, LocalVideoTrack, Participant, TrackPublication } from "livekit-client";
 import E2eeWorker from "livekit-client/e2ee-worker?worker";
 import { audience } from "./audience";
-import { chosen, LIVEKIT_KINDS, remember, type DeviceKind } from "./devices";
-import { roomOptions } from "./media";
+import { chosen, LIVEKIT_KINDS, remember, wanted, type DeviceKind } from "./devices";
+import { captureAudio, captureVideo, roomOptions } from "./media";
 import { others, person, type Person } from "./people";
 import type { Preview } from "./preview";
 import { deviceProblem, ending, type Ending } from "./problems";
@@ -63,25 +63,32 @@ export class Call {
 
   constructor(ended: (how: Ending) => void, encrypted: boolean) {
     this.#ended = ended;
-    this.#room = new Room(
-      encrypted ? { ...roomOptions, encryption: { keyProvider: this.#keys, worker: new E2eeWorker() } } : roomOptions,
-    );
+    this.#room = new Room({
+      ...roomOptions,
+      audioCaptureDefaults: { ...captureAudio, ...wanted("microphone") },
+      videoCaptureDefaults: { ...captureVideo, ...wanted("camera") },
+      ...(encrypted ? { encryption: { keyProvider: this.#keys, worker: new E2eeWorker() } } : {}),
+    });
     this.#listen();
   }
 
-  /** Resolves when picture and sound can flow; what is in the preview is published. */
-  async join(ticket: Ticket, preview: Preview): Promise<void> {
+  /** Resolves when the server has let us in: from then on the others know that we are here. */
+  async join(ticket: Ticket): Promise<void> {
     if (ticket.key) {
       await this.#keys.setKey(ticket.key);
       await this.#room.setE2EEEnabled(true);
     }
     await this.#room.connect(location.origin.replace(/^http/, "ws"), ticket.token);
     this.#update();
+  }
+
+  /** Sends what the preview has. The call is on screen by now, so that nobody is seen without knowing it. */
+  async start(preview: Preview): Promise<void> {
     const { camera, microphone } = preview.release();
-    if (microphone) await this.#publish(microphone, Track.Source.Microphone);
-    if (camera) await this.#publish(camera, Track.Source.Camera);
     const { speaker } = chosen.value;
     if (speaker) await this.choose("speaker", speaker);
+    if (microphone) await this.#publish(microphone, Track.Source.Microphone);
+    if (camera) await this.#publish(camera, Track.Source.Camera);
   }
 
   async #publish(track: LocalAudioTrack | LocalVideoTrack, source: Track.Source): Promise<void> {
@@ -102,6 +109,7 @@ export class Call {
       .on(RoomEvent.ParticipantConnected, (participant) => this.#noticeMove("call.joined", participant))
       .on(RoomEvent.ParticipantDisconnected, (participant) => this.#noticeMove("call.left", participant))
       .on(RoomEvent.TrackMuted, (publication, participant) => this.#noticeMute(publication, participant))
+      .on(RoomEvent.MediaDevicesError, (error) => this.#tell(t(deviceProblem(error))))
       .on(RoomEvent.AudioPlaybackStatusChanged, () => (this.soundBlocked.value = !room.canPlaybackAudio))
       .on(RoomEvent.SignalReconnecting, () => (this.connection.value = "reconnecting"))
       .on(RoomEvent.Reconnecting, () => (this.connection.value = "reconnecting"))
@@ -177,6 +185,11 @@ export class Call {
   choose(kind: DeviceKind, id: string): Promise<void> {
     remember(kind, id);
     return this.#switch(() => this.#room.switchActiveDevice(LIVEKIT_KINDS[kind], id || "default"));
+  }
+
+  /** The device in use, if the SDK knows. */
+  inUse(kind: DeviceKind): string | undefined {
+    return this.#room.getActiveDevice(LIVEKIT_KINDS[kind]);
   }
 
   /** Must be called from a click: the browser wants one before it plays. */

@@ -9,8 +9,6 @@ export const roomOptions: RoomOptions = {
   adaptiveStream: true,
   dynacast: true,
   disconnectOnPageLeave: true,
-  videoCaptureDefaults: captureVideo,
-  audioCaptureDefaults: captureAudio,
   publishDefaults: {
     videoCodec: "vp8",
     simulcast: true,

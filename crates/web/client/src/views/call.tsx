@@ -1,6 +1,7 @@
 // The call page: who can hear me, the people, the controls.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { stayAwake } from "../awake";
 import type { Call } from "../call";
 import { listenForShortcuts } from "../shortcuts";
 import { t } from "../texts";
@@ -29,6 +30,8 @@ export function CallView({ call, encrypted }: { call: Call; encrypted: boolean }
       }),
     [call],
   );
+
+  useEffect(() => stayAwake(), []);
 
   return (
     <div class="call">

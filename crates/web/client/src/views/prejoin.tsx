@@ -29,7 +29,7 @@ export function Prejoin({ ticket, preview, joining, problem, join }: Props) {
       <div class="prejoin">
         <section class="mirror" aria-label={t("prejoin.preview")}>
           <PreviewPicture preview={preview} />
-          <PreviewSwitches preview={preview} />
+          <PreviewSwitches preview={preview} busy={joining || preview.starting.value} />
           <Level preview={preview} />
         </section>
         <section class="stack" aria-label={t("prejoin.devices")}>
@@ -73,10 +73,9 @@ function PreviewPicture({ preview }: { preview: Preview }) {
   );
 }
 
-function PreviewSwitches({ preview }: { preview: Preview }) {
+function PreviewSwitches({ preview, busy }: { preview: Preview; busy: boolean }) {
   const microphone = preview.microphone.value !== null;
   const camera = preview.camera.value !== null;
-  const busy = preview.starting.value;
   return (
     <div class="switches">
       <button

@@ -12,9 +12,9 @@ export function Settings({ call, close }: { call: Call; close: () => void }) {
   const choose = (kind: DeviceKind, id: string): void => void call.choose(kind, id);
   return (
     <Dialog title={t("settings.title")} close={close}>
-      <DeviceSelect kind="camera" choose={choose} />
-      <DeviceSelect kind="microphone" choose={choose} />
-      <DeviceSelect kind="speaker" choose={choose} />
+      <DeviceSelect kind="camera" current={call.inUse("camera")} choose={choose} />
+      <DeviceSelect kind="microphone" current={call.inUse("microphone")} choose={choose} />
+      <DeviceSelect kind="speaker" current={call.inUse("speaker")} choose={choose} />
       <Check label={t("settings.self_view")} value={showSelf} />
       <Check label={t("settings.mirror")} value={mirrorSelf} />
       <Check label={t("settings.shortcuts", KEYS)} value={shortcutsOn} />
