@@ -3,6 +3,7 @@
 pub mod oracle;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use parlour_model::session::{
@@ -17,8 +18,14 @@ use oracle::{Fact, Oracle};
 pub const START_MS: i64 = 1_800_000_000_000;
 
 /// The cast: two therapists, three clients, a guest, a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Who(pub u8);
+
+impl fmt::Debug for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(["T", "S", "A", "B", "C", "G", "R"][usize::from(self.0 % 7)])
+    }
+}
 
 pub const T: Who = Who(0);
 pub const S: Who = Who(1);
@@ -45,7 +52,7 @@ impl Who {
 }
 
 /// One input.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Input {
     Join { who: Who, encryption: Encryption, entry: Entry },
     MediaUp { who: Who },
@@ -56,6 +63,40 @@ pub enum Input {
     Command { by: Option<Who>, command: SessionCommand },
     Wait { seconds: u64 },
     Restart,
+}
+
+impl fmt::Debug for Input {
+    /// On one line, with the people a command names, whom it would not print itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Join { who, encryption, entry } => write!(f, "{who:?} joins {encryption:?} {entry:?}"),
+            Self::MediaUp { who } => write!(f, "{who:?} media up"),
+            Self::Left { who, how } => write!(f, "{who:?} {how:?}"),
+            Self::Lost { who, loss } => write!(f, "{who:?} loses {loss:?}"),
+            Self::Back { who } => write!(f, "{who:?} back"),
+            Self::Grants { who, grants } => write!(f, "{who:?} {grants:?}"),
+            Self::Command { by, command } => write!(f, "{by:?}: {command:?} {:?}", named_in(command)),
+            Self::Wait { seconds } => write!(f, "{seconds} s"),
+            Self::Restart => write!(f, "restart"),
+        }
+    }
+}
+
+fn named_in(command: &SessionCommand) -> Vec<Who> {
+    let named = |identity: &Identity| CAST.into_iter().find(|who| who.identity() == *identity).expect("of the cast");
+    match command {
+        SessionCommand::Admit(identity)
+        | SessionCommand::Deny(identity)
+        | SessionCommand::ReturnToWaiting(identity)
+        | SessionCommand::Hold(identity)
+        | SessionCommand::Resume(identity)
+        | SessionCommand::Remove(identity)
+        | SessionCommand::Mute { identity, .. }
+        | SessionCommand::SetFloor(Floor::OneVoice(identity)) => vec![named(identity)],
+        SessionCommand::SetSameRoom { a, b, .. } => vec![named(a), named(b)],
+        SessionCommand::StartCheckIn { therapist, with } => therapist.iter().chain(with).map(named).collect(),
+        _ => Vec::new(),
+    }
 }
 
 pub struct Stage {
@@ -386,7 +427,7 @@ impl Stage {
                 if !oracle.check_ins.contains_key(&receipt.id) {
                     let past = oracle.check_ins.values().flatten().copied();
                     let members: BTreeSet<Who> = receipt.members.iter().map(|i| oracle.who(i)).collect();
-                    oracle.let_past.insert(receipt.id, past.chain(members.iter().copied()).collect());
+                    oracle.let_past.insert(receipt.id, past.collect());
                     oracle.check_ins.insert(receipt.id, members);
                 }
             }
