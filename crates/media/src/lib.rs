@@ -6,13 +6,23 @@
 //!
 //! Words are those of RFC 7656: a source is an incoming RTP stream, a stream an outgoing one.
 
+mod allocation;
 pub mod config;
 pub mod counters;
+mod egress;
 pub mod error;
 pub mod event;
+mod inbound;
 pub mod ingress;
+mod publication;
+mod ring;
 pub mod room;
+mod rtcp_outbox;
+mod slots;
 pub mod spec;
+#[cfg(test)]
+mod tests;
+mod tick;
 
 pub use config::MediaConfig;
 pub use counters::MediaCounters;

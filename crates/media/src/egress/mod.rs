@@ -1,0 +1,11 @@
+//! What goes to one receiver: a stream per section, the pacer between them and the wire, and what is remembered of it.
+
+pub(crate) mod downlink;
+pub(crate) mod history;
+pub(crate) mod outgoing;
+pub(crate) mod pacer;
+pub(crate) mod repair;
+pub(crate) mod rewriter;
+pub(crate) mod selector;
+pub(crate) mod stream;
+pub(crate) mod transport;

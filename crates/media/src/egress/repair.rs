@@ -1,0 +1,84 @@
+//! How much may be repeated to one receiver. A receiver on a bad line asks often and for much; what it is given must not
+//! become the next cause of loss, nor a way to make us send.
+
+use std::time::{Duration, Instant};
+
+use parlour_model::Bitrate;
+
+use crate::egress::history::Sent;
+use crate::tick::Tick;
+
+/// A packet that was repeated this often and did not arrive will not.
+const MAX_TRIES: u8 = 8;
+
+/// Before the first round trip is measured.
+const DEFAULT_RTT: Duration = Duration::from_millis(60);
+
+/// The least spacing between two repetitions of one packet.
+const MIN_SPACING: Duration = Duration::from_millis(5);
+
+/// However small the budget, this much may be repeated: audio on a bad line.
+const MIN_RATE: Bitrate = Bitrate::kbps(64);
+
+/// Unused allowance is kept for this long: a burst of loss is asked for at once.
+const WINDOW: Duration = Duration::from_millis(500);
+
+/// See the head of this file. A bucket of bytes that fills at a share of the receiver's budget.
+#[derive(Debug)]
+pub(crate) struct RepairBudget {
+    rate: Bitrate,
+    available: f64,
+    filled: Instant,
+}
+
+impl RepairBudget {
+    pub fn new(rate: Bitrate, now: Instant) -> Self {
+        let rate = rate.max(MIN_RATE);
+        Self { rate, available: rate.over(WINDOW).as_bytes() as f64, filled: now }
+    }
+
+    pub fn set_rate(&mut self, rate: Bitrate, now: Instant) {
+        self.fill(now);
+        self.rate = rate.max(MIN_RATE);
+    }
+
+    /// Takes `bytes` if they are there.
+    pub fn take(&mut self, bytes: usize, now: Instant) -> bool {
+        self.fill(now);
+        let bytes = bytes as f64;
+        let enough = self.available >= bytes;
+        if enough {
+            self.available -= bytes;
+        }
+        enough
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
+        let rate = self.rate.as_bps() as f64 / 8.0;
+        self.available = (self.available + rate * elapsed).min(rate * WINDOW.as_secs_f64());
+        self.filled = self.filled.max(now);
+    }
+}
+
+/// Whether a packet may be repeated now, as far as its own past says: at most every half round trip, since what was
+/// repeated last may still be on its way, and not for ever.
+pub(crate) fn may_repeat(sent: &Sent, rtt: Option<Duration>, now: Tick) -> bool {
+    let spacing = (rtt.unwrap_or(DEFAULT_RTT) / 2).max(MIN_SPACING);
+    sent.tries < MAX_TRIES && sent.repeated.is_none_or(|repeated| now.since(repeated) >= spacing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::epoch;
+
+    #[test]
+    fn a_storm_gets_no_more_than_the_rate_and_one_window() {
+        let start = epoch();
+        let mut budget = RepairBudget::new(Bitrate::mbps(1), start);
+        let granted = (0..10_000u64).filter(|i| budget.take(1_000, start + Duration::from_micros(i * 100))).count();
+        // One second at 125 kB/s and half a second saved.
+        assert!((180..=188).contains(&granted), "{granted}");
+    }
+}

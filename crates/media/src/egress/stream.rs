@@ -1,0 +1,160 @@
+//! One outgoing RTP stream: an SSRC on a section of a receiver, fed by the publication that is bound to it at the time.
+//! Its numbering outlives the binding, so that a section can be used again.
+
+use std::time::{Duration, Instant};
+
+use parlour_model::command::TrackSettings;
+use parlour_model::{MediaKind, PublicationKey};
+use parlour_rtp::rtcp::SenderInfo;
+
+use crate::egress::history::History;
+use crate::egress::rewriter::{Rewriter, Rewritten, Source};
+use crate::egress::selector::{Choice, Selector};
+use crate::error::ForwardDrop;
+use crate::inbound::Inbound;
+use crate::publication::clock::SenderClock;
+use crate::spec::SubscriptionSpec;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub spec: SubscriptionSpec,
+    pub rewriter: Rewriter,
+    pub history: History,
+    pub binding: Option<Binding>,
+    /// Next number on the repair stream.
+    pub repair_next: u16,
+    /// One above the highest number that is on its way to the wire.
+    pub committed: u64,
+    /// What a sender report says of it.
+    pub packets: u32,
+    pub octets: u32,
+    /// As the receiver reported last.
+    pub reception: Reception,
+    /// The last two sender reports: their compact NTP time and when they were written.
+    pub reports: [Option<(u32, Instant)>; 2],
+}
+
+/// What feeds a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Binding {
+    pub key: PublicationKey,
+    /// Index of the publication in its room.
+    pub publication: u16,
+    pub kind: MediaKind,
+    /// There is an edge.
+    pub open: bool,
+    pub settings: TrackSettings,
+    pub selector: Selector,
+    /// Something was forwarded since the subscription.
+    pub began: bool,
+    /// Video is wanted and does not fit.
+    pub held_back: bool,
+    /// The highest layer the receiver would take now, for dynacast.
+    pub wanted: Option<u8>,
+}
+
+/// What a receiver reported of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Reception {
+    /// Share lost, 0 to 1.
+    pub loss: f32,
+    pub jitter: Duration,
+}
+
+/// What becomes of a packet on one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes out like this.
+    Send(Rewritten),
+    /// It goes out like this, and a layer begins with it.
+    Switch(Rewritten),
+    /// It does not.
+    Drop(ForwardDrop),
+    /// There is nothing to forward along here: no edge, or not wanted.
+    Closed,
+}
+
+impl Stream {
+    pub fn new(spec: SubscriptionSpec, first: u16, repair_first: u16) -> Self {
+        let rewriter = Rewriter::new(first);
+        let committed = rewriter.next_sequence();
+        Self {
+            spec,
+            rewriter,
+            history: History::new(),
+            binding: None,
+            repair_next: repair_first,
+            committed,
+            packets: 0,
+            octets: 0,
+            reception: Reception::default(),
+            reports: [None; 2],
+        }
+    }
+
+    /// Decides on a packet of the publication that is bound. `align` tells how many ticks the packet is after the
+    /// newest that went out, by the sender's clocks.
+    pub fn forward(
+        &mut self,
+        source: Source,
+        packet: &Inbound,
+        rate: u32,
+        align: impl FnOnce(Source, u32) -> Option<i64>,
+    ) -> Verdict {
+        let Some(binding) = self.binding.as_mut().filter(|binding| binding.open && !binding.settings.disabled) else {
+            return Verdict::Closed;
+        };
+        if self.rewriter.is_late(source, packet) {
+            return self.rewriter.late(source, packet).map_or(Verdict::Drop(ForwardDrop::Late), Verdict::Send);
+        }
+        let choice = match binding.kind {
+            MediaKind::Video => binding.selector.choose(packet),
+            MediaKind::Audio if packet.size == 0 => Choice::Skip,
+            MediaKind::Audio if self.rewriter.timestamp_shift(source).is_none() => Choice::Begin,
+            MediaKind::Audio => Choice::Pass,
+        };
+        match choice {
+            Choice::Begin => {
+                let since = self.rewriter.newest().and_then(|(newest, timestamp)| align(newest, timestamp));
+                Verdict::Switch(self.rewriter.begin(source, packet, since, rate))
+            }
+            Choice::Pass => match self.rewriter.pass(source, packet) {
+                Some(out) => Verdict::Send(out),
+                // The publisher began its numbering anew, in the middle of a frame.
+                None => {
+                    binding.selector.restart();
+                    Verdict::Drop(ForwardDrop::AwaitsKeyframe)
+                }
+            },
+            Choice::Skip => {
+                self.rewriter.skip(source, packet);
+                Verdict::Drop(ForwardDrop::Temporal)
+            }
+            Choice::Ignore(reason) => Verdict::Drop(reason),
+        }
+    }
+
+    /// Stops what goes out until a keyframe (audio: until the next packet). Numbers from `next` on were never sent and
+    /// are given again.
+    pub fn interrupt(&mut self, next: u64) {
+        self.rewriter.rewind(next);
+        self.committed = self.committed.min(next);
+        if let Some(binding) = &mut self.binding {
+            binding.selector.restart();
+        }
+    }
+
+    /// One above the highest number that left.
+    pub fn next_unsent(&self) -> u64 {
+        self.history.newest().map_or(self.rewriter.first_sequence(), |newest| newest + 1)
+    }
+
+    /// What a sender report says at `now`: the publisher's clock and this stream's timestamps.
+    pub fn sender_info(&self, source: Source, clock: &SenderClock, rate: u32, now: Instant) -> Option<SenderInfo> {
+        let shift = self.rewriter.timestamp_shift(source)?;
+        let (ntp, timestamp) = clock.at(now, rate);
+        let rtp_timestamp = timestamp.wrapping_add(shift);
+        Some(SenderInfo { ntp, rtp_timestamp, packets: self.packets, octets: self.octets })
+    }
+}

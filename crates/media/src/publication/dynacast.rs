@@ -1,0 +1,87 @@
+//! Which layers of a publication anybody takes, as told to its publisher so that it does not encode for nobody. A layer
+//! that is wanted is asked for at once; one that is not is dropped only after a while, because people who look away look
+//! back.
+
+use std::time::{Duration, Instant};
+
+use parlour_model::Layer;
+
+/// Layers of a publication at most.
+pub(crate) const LAYERS: usize = 3;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Dynacast {
+    delay: Duration,
+    /// By layer: told as wanted.
+    told: [bool; LAYERS],
+    /// By layer: wanted until this instant, `None`: still.
+    unwanted_since: [Option<Instant>; LAYERS],
+    /// The publisher has not been told anything yet.
+    silent: bool,
+}
+
+impl Dynacast {
+    /// A publisher sends all until told otherwise.
+    pub fn new(delay: Duration, now: Instant) -> Self {
+        Self { delay, told: [true; LAYERS], unwanted_since: [Some(now); LAYERS], silent: true }
+    }
+
+    /// The layers taken now. What to tell, if there is something new: for each of `announced`, wanted or not.
+    pub fn update(&mut self, taken: [bool; LAYERS], announced: &[Layer], now: Instant) -> Option<Vec<(Layer, bool)>> {
+        let mut changed = false;
+        let states = self.told.iter_mut().zip(&mut self.unwanted_since).zip(taken);
+        for ((told, since), taken) in states {
+            if taken {
+                changed |= !*told || self.silent;
+                (*told, *since) = (true, None);
+            } else {
+                let since = *since.get_or_insert(now);
+                if *told && now.saturating_duration_since(since) >= self.delay {
+                    *told = false;
+                    changed = true;
+                }
+            }
+        }
+        if !changed {
+            return None;
+        }
+        self.silent = false;
+        let wanted = |layer: &Layer| self.told.get(usize::from(layer.0)).copied().unwrap_or(false);
+        Some(announced.iter().map(|layer| (*layer, wanted(layer))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::epoch;
+
+    const ALL: [Layer; 3] = [Layer(0), Layer(1), Layer(2)];
+    const DELAY: Duration = Duration::from_secs(5);
+
+    fn told(states: [bool; 3]) -> Option<Vec<(Layer, bool)>> {
+        Some(ALL.into_iter().zip(states).collect())
+    }
+
+    #[test]
+    fn a_layer_is_raised_at_once_and_lowered_after_a_while() {
+        let start = epoch();
+        let mut dynacast = Dynacast::new(DELAY, start);
+        assert_eq!(dynacast.update([true, false, false], &ALL, start), told([true, true, true]));
+        assert_eq!(dynacast.update([true, false, false], &ALL, start + DELAY / 2), None);
+        assert_eq!(dynacast.update([true, false, false], &ALL, start + DELAY), told([true, false, false]));
+        assert_eq!(dynacast.update([true, false, true], &ALL, start + DELAY), told([true, false, true]));
+    }
+
+    #[test]
+    fn looking_away_for_a_moment_tells_nothing() {
+        let start = epoch();
+        let mut dynacast = Dynacast::new(DELAY, start);
+        dynacast.update([true; 3], &ALL, start);
+        for i in 0..20 {
+            let at = start + Duration::from_secs(i);
+            assert_eq!(dynacast.update([true, true, i % 4 == 0], &ALL, at), None);
+        }
+    }
+}

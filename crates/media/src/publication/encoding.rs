@@ -1,0 +1,104 @@
+//! One encoding of a publication, as it arrives: its numbers, what is missing of it, its second of history, its rate.
+
+use std::time::{Duration, Instant};
+
+use parlour_model::Codec;
+
+use crate::config::MediaConfig;
+use crate::inbound::Inbound;
+use crate::ingress::{Arrival, GapTracker, KeyframeMethod, KeyframeRequests, Repair, SourceStatistics};
+use crate::publication::cache::RepairCache;
+use crate::publication::clock::SenderClock;
+use crate::publication::meter::RateMeter;
+use crate::spec::IngressSection;
+
+/// Video comes in chunks of a twelfth of a second at 1.5 Mbit/s, audio in chunks of a second without redundancy.
+const VIDEO_CHUNK: u16 = 16 * 1_024;
+const AUDIO_CHUNK: u16 = 4 * 1_024;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Encoding {
+    /// Of its media.
+    pub ssrc: u32,
+    /// Counts beginnings of its numbering.
+    pub generation: u32,
+    pub cache: RepairCache,
+    pub meter: RateMeter,
+    pub clock: Option<SenderClock>,
+    pub statistics: SourceStatistics,
+    pub gaps: GapTracker,
+    pub keyframes: KeyframeRequests,
+    pub last_packet: Instant,
+    /// Added to the numbers of the statistics: they begin anew with a new SSRC, ours never go back. Whole cycles, so
+    /// that the lower sixteen bits stay those on the wire.
+    offset: u64,
+}
+
+impl Encoding {
+    pub fn new(ssrc: u32, section: &IngressSection, config: &MediaConfig, now: Instant) -> Self {
+        let chunk = if section.codec == Codec::Opus { AUDIO_CHUNK } else { VIDEO_CHUNK };
+        Self {
+            ssrc,
+            generation: 0,
+            cache: RepairCache::new(config.repair_history, config.repair_size.as_bytes(), chunk),
+            meter: RateMeter::new(now),
+            clock: None,
+            statistics: SourceStatistics::new(section.codec.clock_rate()),
+            gaps: gap_tracker(section),
+            keyframes: KeyframeRequests::new(KeyframeMethod::negotiated(section.pli, section.fir)),
+            last_packet: now,
+            offset: 0,
+        }
+    }
+
+    /// Goes on under a new SSRC: what came is kept, what is counted begins anew.
+    pub fn renumber(&mut self, ssrc: u32, section: &IngressSection) {
+        let highest = self.statistics.highest().unwrap_or(0) + self.offset;
+        self.ssrc = ssrc;
+        self.generation = self.generation.wrapping_add(1);
+        self.offset = ((highest >> 16) + 1) << 16;
+        self.statistics = SourceStatistics::new(section.codec.clock_rate());
+        self.gaps = gap_tracker(section);
+        self.clock = None;
+    }
+
+    /// A packet came on the stream itself: its number here. `None` for one that fits nowhere.
+    pub fn arrive(&mut self, sequence: u16, timestamp: u32, now: Instant) -> Option<u64> {
+        let extended = match self.statistics.handle_packet(sequence, timestamp, now) {
+            Arrival::Newer(extended) | Arrival::Older(extended) => extended,
+            Arrival::Restarted(extended) => {
+                self.gaps.handle_restart(extended);
+                self.generation = self.generation.wrapping_add(1);
+                self.clock = None;
+                extended
+            }
+            Arrival::Suspect => return None,
+        };
+        self.gaps.handle_packet(extended, now);
+        Some(extended + self.offset)
+    }
+
+    /// A packet was brought back by a repair stream: its number here.
+    pub fn arrive_repaired(&mut self, sequence: u16) -> Option<u64> {
+        let extended = self.statistics.locate(sequence)?;
+        self.gaps.handle_recovered(extended);
+        Some(extended + self.offset)
+    }
+
+    /// Counts a packet; whether it is the first after the layer was taken for dead.
+    pub fn note_packet(&mut self, packet: &Inbound, timeout: Duration) -> bool {
+        let revived = packet.arrived.saturating_duration_since(self.last_packet) >= timeout;
+        self.last_packet = packet.arrived;
+        self.meter.count(packet);
+        if packet.frame.key {
+            self.keyframes.handle_keyframe();
+        }
+        revived
+    }
+}
+
+fn gap_tracker(section: &IngressSection) -> GapTracker {
+    let repair = if section.rtx.is_some() { Repair::Rtx } else { Repair::Plain };
+    GapTracker::new(section.codec.kind(), repair)
+}

@@ -1,0 +1,114 @@
+//! One publication: what its section negotiated, its encodings, and who may be interested.
+
+pub(crate) mod cache;
+pub(crate) mod clock;
+pub(crate) mod dynacast;
+pub(crate) mod encoding;
+pub(crate) mod meter;
+
+use std::time::{Duration, Instant};
+
+use parlour_model::{Codec, Layer, LayerSpec, Medium, PublicationKey};
+
+use crate::config::MediaConfig;
+use crate::egress::rewriter::Source;
+use crate::publication::clock::ticks_between;
+use crate::publication::dynacast::{Dynacast, LAYERS};
+pub(crate) use crate::publication::encoding::Encoding;
+use crate::spec::{IngressSection, layer_of_quality, layer_of_rid};
+
+/// A layer without a packet for so long is not fresh; see [`Publication::is_alive`].
+const FRESH: Duration = Duration::from_millis(500);
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    pub key: PublicationKey,
+    /// Index of the participant that publishes it.
+    pub owner: u16,
+    pub section: IngressSection,
+    pub muted: bool,
+    pub priority: u8,
+    /// (participant, stream): indices of those bound to it.
+    pub audience: Vec<(u16, u16)>,
+    pub encodings: [Option<Box<Encoding>>; LAYERS],
+    pub dynacast: Dynacast,
+}
+
+impl Publication {
+    pub fn new(section: IngressSection, owner: u16, config: &MediaConfig, now: Instant) -> Self {
+        Self {
+            key: section.publication,
+            owner,
+            section,
+            muted: false,
+            priority: 1,
+            audience: Vec::new(),
+            encodings: [const { None }; LAYERS],
+            dynacast: Dynacast::new(config.dynacast_delay, now),
+        }
+    }
+
+    pub fn codec(&self) -> Codec {
+        self.section.codec
+    }
+
+    pub fn medium(&self) -> Medium {
+        self.section.medium
+    }
+
+    pub fn encoding(&self, layer: u8) -> Option<&Encoding> {
+        self.encodings.get(usize::from(layer))?.as_deref()
+    }
+
+    pub fn encoding_mut(&mut self, layer: u8) -> Option<&mut Encoding> {
+        self.encodings.get_mut(usize::from(layer))?.as_deref_mut()
+    }
+
+    /// What feeds a stream from this layer.
+    pub fn source(&self, layer: u8) -> Source {
+        let generation = self.encoding(layer).map_or(0, |encoding| encoding.generation);
+        Source { publication: self.key.0, generation, layer }
+    }
+
+    /// Layers that are announced, from the smallest: by rid, else by SSRC, else one.
+    pub fn layers(&self) -> Vec<Layer> {
+        let mut layers: Vec<Layer> = self.section.rids.iter().filter_map(|rid| layer_of_rid(rid)).collect();
+        if layers.is_empty() {
+            let count = self.section.rids.len().max(self.section.ssrcs.len()).clamp(1, LAYERS);
+            layers.extend((0..count).map(|layer| Layer(layer as u8)));
+        }
+        layers.sort();
+        layers.dedup();
+        layers
+    }
+
+    /// What the publisher said of a layer.
+    pub fn layer_spec(&self, layer: Layer) -> Option<&LayerSpec> {
+        if self.section.rids.is_empty() && self.section.ssrcs.len() <= 1 {
+            return self.section.layers.iter().max_by_key(|spec| spec.quality);
+        }
+        self.section.layers.iter().find(|spec| layer_of_quality(spec.quality) == layer)
+    }
+
+    /// Packets of this layer arrive. A layer is not called dead because all of them are silent: then the camera is off,
+    /// or the line is, and falling down would help nobody.
+    pub fn is_alive(&self, layer: u8, timeout: Duration, now: Instant) -> bool {
+        let Some(encoding) = self.encoding(layer) else { return false };
+        let age = |encoding: &Encoding| now.saturating_duration_since(encoding.last_packet);
+        age(encoding) < timeout || !self.encodings.iter().flatten().any(|other| age(other) < FRESH)
+    }
+
+    /// How many ticks a packet of `layer` is after a timestamp of `earlier`, by the sender's clocks.
+    pub fn ticks_since(&self, earlier: Source, timestamp: u32, layer: u8, later: u32) -> Option<i64> {
+        if earlier.publication != self.key.0 {
+            return None;
+        }
+        if earlier == self.source(layer) {
+            return Some(i64::from(later.wrapping_sub(timestamp) as i32));
+        }
+        let from = self.encoding(earlier.layer)?.clock.as_ref()?;
+        let to = self.encoding(layer)?.clock.as_ref()?;
+        Some(ticks_between((from, timestamp), (to, later), self.codec().clock_rate()))
+    }
+}

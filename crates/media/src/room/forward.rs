@@ -1,0 +1,124 @@
+//! The way of a packet through the room: from its publication to each receiver that has an edge and a use for it.
+
+use std::time::Instant;
+
+use parlour_model::MediaKind;
+
+use crate::egress::downlink::Downlink;
+use crate::egress::outgoing::{Form, Outgoing};
+use crate::egress::rewriter::Rewritten;
+use crate::egress::stream::Verdict;
+use crate::error::ForwardDrop;
+use crate::event::MediaEvent;
+use crate::inbound::Inbound;
+use crate::room::Room;
+
+/// A packet that lies in its publication's cache and what forwarding needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub publication: u16,
+    pub packet: Inbound,
+    /// Redundant audio of which no primary block could be found: only for those who take it as it is.
+    pub sealed_red: bool,
+}
+
+/// One way from a publication to a receiver.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    receiver: u16,
+    stream: u16,
+    kind: MediaKind,
+}
+
+impl Room {
+    /// Forwards a packet to everyone it is for.
+    pub(super) fn fan_out(&mut self, arrival: &Arrival) {
+        let Some(publication) = self.publications.get(arrival.publication) else { return };
+        if publication.muted {
+            return;
+        }
+        let kind = publication.codec().kind();
+        let mut awaited = false;
+        for index in 0..publication.audience.len() {
+            // The audience is as it was: nothing below changes it.
+            let publication = self.publications.get(arrival.publication);
+            let Some(&(receiver, stream)) = publication.and_then(|publication| publication.audience.get(index)) else {
+                break;
+            };
+            awaited |= self.forward(arrival, Way { receiver, stream, kind });
+        }
+        if awaited {
+            self.request_keyframe(arrival.publication, arrival.packet.layer, arrival.packet.arrived);
+        }
+    }
+
+    /// Forwards a packet one way; whether a keyframe of its layer is needed now.
+    fn forward(&mut self, arrival: &Arrival, way: Way) -> bool {
+        let Some(publication) = self.publications.get(arrival.publication) else { return false };
+        let Some(participant) = self.participants.get_mut(way.receiver) else { return false };
+        let Some(stream) = participant.downlink.streams.get_mut(usize::from(way.stream)) else { return false };
+        let mut packet = arrival.packet;
+        if arrival.sealed_red && stream.spec.red.is_none() {
+            self.counters.count_forward_drop(ForwardDrop::Unwrap);
+            packet.size = 0;
+        }
+        let source = publication.source(packet.layer);
+        let rate = publication.codec().clock_rate();
+        let align = |newest, timestamp| publication.ticks_since(newest, timestamp, packet.layer, packet.timestamp);
+        match stream.forward(source, &packet, rate, align) {
+            Verdict::Closed => false,
+            Verdict::Drop(reason) => {
+                self.counters.count_forward_drop(reason);
+                reason == ForwardDrop::AwaitsKeyframe
+            }
+            Verdict::Send(out) => self.send(arrival, way, out),
+            Verdict::Switch(out) => {
+                self.note_switch(way, packet.arrived);
+                self.send(arrival, way, out)
+            }
+        }
+    }
+
+    /// Sends a packet on its way; whether a keyframe is needed because it was given up.
+    fn send(&mut self, arrival: &Arrival, way: Way, out: Rewritten) -> bool {
+        let Some(participant) = self.participants.get_mut(way.receiver) else { return false };
+        let item = Outgoing {
+            stream: way.stream,
+            publication: arrival.publication,
+            layer: arrival.packet.layer,
+            form: if out.filler { Form::Filler } else { Form::Media },
+            incoming: arrival.packet.sequence,
+            sequence: out.sequence,
+            timestamp: out.timestamp,
+            picture: out.picture,
+        };
+        let size = Downlink::wire_size(arrival.packet.size);
+        let outcome = participant.downlink.dispatch(item, way.kind, size, arrival.packet.arrived);
+        if participant.downlink.is_ready() {
+            self.mark_ready(way.receiver);
+        }
+        match outcome {
+            Ok(()) => false,
+            Err(loss) => {
+                self.counters.count_forward_drops(loss.reason, loss.packets);
+                way.kind == MediaKind::Video
+            }
+        }
+    }
+
+    /// A stream begins, or begins again: its first packet is told, its first report should come soon.
+    fn note_switch(&mut self, way: Way, now: Instant) {
+        let Some(participant) = self.participants.get_mut(way.receiver) else { return };
+        participant.report_soon(now);
+        let receiver = participant.key;
+        let Some(stream) = participant.downlink.streams.get_mut(usize::from(way.stream)) else { return };
+        let Some(binding) = &mut stream.binding else { return };
+        if binding.began {
+            self.counters.layer_switches += 1;
+            return;
+        }
+        binding.began = true;
+        let event = MediaEvent::FirstPacket { receiver, publication: binding.key };
+        self.events.push(event, &mut self.counters);
+    }
+}

@@ -1,0 +1,81 @@
+//! One participant of a room: what it publishes, what goes to it, and the reports between.
+
+use std::time::{Duration, Instant};
+
+use parlour_model::ParticipantKey;
+use parlour_rtp::{ExtensionMap, Packet};
+
+use crate::config::MediaConfig;
+use crate::egress::downlink::Downlink;
+use crate::error::RtpDrop;
+use crate::ingress::sources::Source;
+use crate::ingress::{SourceError, SourceTable, TransportRecorder};
+use crate::room::transmit::RtcpOutboxes;
+
+/// After a stream begins its first report comes this soon: lips are in step from the first second on.
+const FIRST_REPORT: Duration = Duration::from_millis(50);
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(super) struct Participant {
+    pub key: ParticipantKey,
+    pub uplink: Uplink,
+    pub downlink: Downlink,
+    pub rtcp: RtcpOutboxes,
+    /// The source that we are in RTCP to this participant.
+    pub ssrc: u32,
+    pub next_report: Instant,
+    /// On the room's list of those with something to send.
+    pub marked: bool,
+    /// Share of its packets lost on the way to us, over the last report interval.
+    pub uplink_loss: f32,
+}
+
+/// What one participant's publishing connection negotiated and how its packets arrive.
+#[derive(Debug)]
+pub(super) struct Uplink {
+    pub extensions: ExtensionMap,
+    pub table: SourceTable,
+    /// Index of the publication of each section, as the table counts them.
+    pub publications: Vec<u16>,
+    /// Only where transport-wide feedback was negotiated.
+    pub recorder: Option<TransportRecorder>,
+    /// A stream to name in transport feedback.
+    pub any_ssrc: u32,
+}
+
+impl Participant {
+    pub fn new(key: ParticipantKey, ssrc: u32, config: &MediaConfig, now: Instant) -> Self {
+        Self {
+            key,
+            uplink: Uplink {
+                extensions: ExtensionMap::new(),
+                table: SourceTable::new(),
+                publications: Vec::new(),
+                recorder: None,
+                any_ssrc: 0,
+            },
+            downlink: Downlink::new(config, now),
+            rtcp: RtcpOutboxes::default(),
+            ssrc,
+            next_report: now + config.report_interval,
+            marked: false,
+            uplink_loss: 0.0,
+        }
+    }
+
+    /// Brings the next report forward.
+    pub fn report_soon(&mut self, now: Instant) {
+        self.next_report = self.next_report.min(now + FIRST_REPORT);
+    }
+}
+
+impl Uplink {
+    /// Where a packet belongs.
+    pub fn resolve(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Source, RtpDrop> {
+        self.table.resolve(packet, now).map_err(|error| match error {
+            SourceError::PayloadType => RtpDrop::UnknownPayload,
+            SourceError::Unknown | SourceError::Taken | SourceError::TooMany => RtpDrop::UnknownSource,
+        })
+    }
+}

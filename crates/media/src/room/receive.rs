@@ -1,0 +1,174 @@
+//! Packets in: where a packet belongs, what its arrival says, and its place in the repair cache. What comes out of here
+//! is a packet that never came before, ready to be forwarded.
+
+use std::time::Instant;
+
+use parlour_model::{Codec, Medium, ParticipantKey};
+use parlour_rtp::extension::ExtensionValue;
+use parlour_rtp::{AudioLevel, ExtensionKind, Packet, TransportSequence, VideoOrientation, red};
+
+use crate::error::RtpDrop;
+use crate::inbound::{Frame, Inbound};
+use crate::ingress::sources::Source;
+use crate::ingress::{Role, rtx};
+use crate::publication::Encoding;
+use crate::publication::cache::Kept;
+use crate::room::Room;
+use crate::room::forward::Arrival;
+
+/// How a packet came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    /// On its own stream.
+    Direct,
+    /// As a retransmission.
+    Repaired,
+}
+
+/// The place of a packet.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    owner: u16,
+    publication: u16,
+    layer: u8,
+}
+
+impl Room {
+    pub(super) fn receive(&mut self, now: Instant, from: ParticipantKey, packet: &mut [u8]) -> Result<(), RtpDrop> {
+        let owner = self.participants.find(from).ok_or(RtpDrop::UnknownParticipant)?;
+        let participant = self.participants.get_mut(owner).ok_or(RtpDrop::UnknownParticipant)?;
+        let parsed = Packet::parse(packet).map_err(|_| RtpDrop::Malformed)?;
+        let uplink = &mut participant.uplink;
+        if let Some(recorder) = &mut uplink.recorder {
+            let id = uplink.extensions.id(ExtensionKind::TransportCc);
+            let number = id.and_then(|id| parsed.extension(id)).and_then(TransportSequence::decode);
+            if let Some(TransportSequence(number)) = number {
+                recorder.handle_packet(number, now);
+            }
+        }
+        let source = uplink.resolve(&parsed, now)?;
+        let publication = *uplink.publications.get(source.section).ok_or(RtpDrop::UnknownSource)?;
+        let place = Place { owner, publication, layer: source.layer.0 };
+        match source.role {
+            Role::Media => self.accept(now, place, Path::Direct, packet),
+            Role::Repair => {
+                let recovered = self.recover(place, source, packet)?;
+                self.accept(now, place, Path::Repaired, recovered)
+            }
+        }
+    }
+
+    /// The packet inside a retransmission.
+    fn recover<'p>(&mut self, place: Place, source: Source, packet: &'p mut [u8]) -> Result<&'p mut [u8], RtpDrop> {
+        let participant = self.participants.get(place.owner).ok_or(RtpDrop::UnknownParticipant)?;
+        let media = participant.uplink.table.ssrc_of(source.publication, source.layer, Role::Media);
+        let publication = self.publications.get(place.publication).ok_or(RtpDrop::UnknownSource)?;
+        let media = media.ok_or(RtpDrop::BadRepair)?;
+        rtx::recover(packet, media, publication.section.payload_type).map_err(|error| match error {
+            rtx::RecoverError::Empty => RtpDrop::Padding,
+            rtx::RecoverError::Malformed(_) => RtpDrop::Malformed,
+        })
+    }
+
+    /// Takes a media packet in and forwards it.
+    fn accept(&mut self, now: Instant, place: Place, path: Path, bytes: &mut [u8]) -> Result<(), RtpDrop> {
+        let parsed = Packet::parse(bytes).map_err(|_| RtpDrop::Malformed)?;
+        let is_new = self.open_encoding(place, parsed.ssrc, now)?;
+        let tick = self.epoch.tick(now);
+        let extensions = self.participants.get(place.owner).map(|owner| owner.uplink.extensions).unwrap_or_default();
+        let publication = self.publications.get_mut(place.publication).ok_or(RtpDrop::UnknownSource)?;
+        let codec = publication.codec();
+        let red = publication.section.red.filter(|&red| red == parsed.payload_type);
+        let kept = Kept {
+            timestamp: parsed.timestamp,
+            marker: parsed.marker,
+            red: red.map(|_| primary_offset(parsed.payload)),
+            passed_extension: passed_extension(codec, &extensions, &parsed),
+        };
+        let medium = publication.medium();
+        let encoding = publication.encoding_mut(place.layer).ok_or(RtpDrop::UnknownSource)?;
+        let sequence = match path {
+            Path::Direct => encoding.arrive(parsed.sequence, parsed.timestamp, now).ok_or(RtpDrop::Late)?,
+            Path::Repaired => encoding.arrive_repaired(parsed.sequence).ok_or(RtpDrop::BadRepair)?,
+        };
+        encoding.cache.insert(sequence, kept, parsed.payload, tick)?;
+        let packet = Inbound {
+            layer: place.layer,
+            sequence,
+            timestamp: parsed.timestamp,
+            arrived: now,
+            size: parsed.payload.len(),
+            frame: Frame::read(codec, parsed.payload),
+        };
+        let revived = encoding.note_packet(&packet, self.config.layer_timeout);
+        let needs_nack = encoding.gaps.poll_timeout().is_some_and(|due| due <= now);
+        self.counters.packets_in += 1;
+        self.counters.bytes_in += bytes_len(&parsed) as u64;
+        self.counters.repaired_in += u64::from(path == Path::Repaired);
+        self.counters.keyframes_in += u64::from(packet.frame.key && codec != Codec::Opus);
+        if let (Medium::Audio, Some(level)) = (medium, kept.passed_extension) {
+            self.hear(place, level, now);
+        }
+        if needs_nack {
+            self.request_missing(place.publication, place.layer, now);
+        }
+        if (is_new || revived) && codec != Codec::Opus {
+            // A layer that was not there is: someone may have waited for it.
+            self.aim_audience(place.publication, now);
+        }
+        let sealed_red = kept.red == Some(0);
+        self.fan_out(&Arrival { publication: place.publication, packet, sealed_red });
+        if packet.size == 0 { Err(RtpDrop::Padding) } else { Ok(()) }
+    }
+
+    /// Makes sure that the encoding is there and fed by this SSRC; whether it is new.
+    fn open_encoding(&mut self, place: Place, ssrc: u32, now: Instant) -> Result<bool, RtpDrop> {
+        let publication = self.publications.get_mut(place.publication).ok_or(RtpDrop::UnknownSource)?;
+        let known = publication.encoding(place.layer).map(|encoding| encoding.ssrc);
+        if known == Some(ssrc) {
+            return Ok(false);
+        }
+        if let Some(owner) = self.participants.get_mut(place.owner) {
+            owner.uplink.any_ssrc = ssrc;
+        }
+        let new = match publication.encodings.get_mut(usize::from(place.layer)) {
+            None => return Err(RtpDrop::UnknownSource),
+            Some(Some(encoding)) => {
+                encoding.renumber(ssrc, &publication.section);
+                return Ok(true);
+            }
+            Some(None) => Encoding::new(ssrc, &publication.section, &self.config, now),
+        };
+        if let Some(slot) = publication.encodings.get_mut(usize::from(place.layer)) {
+            *slot = Some(Box::new(new));
+        }
+        Ok(true)
+    }
+
+    fn hear(&mut self, place: Place, level: u8, now: Instant) {
+        let muted = self.publications.get(place.publication).is_none_or(|publication| publication.muted);
+        let Some(key) = self.participants.get(place.owner).map(|owner| owner.key).filter(|_| !muted) else { return };
+        let level = AudioLevel { level_dbov: level & 0x7f, voice: level & 0x80 != 0 };
+        self.speakers.handle_level(key, level, now);
+    }
+}
+
+fn bytes_len(packet: &Packet<'_>) -> usize {
+    packet.header_len + packet.payload.len() + packet.padding_len
+}
+
+/// Where the primary block of redundant audio begins; zero if that cannot be told.
+fn primary_offset(payload: &[u8]) -> u16 {
+    let Ok(primary) = red::unwrap(payload) else { return 0 };
+    u16::try_from(payload.len() - primary.data.len()).unwrap_or(0)
+}
+
+fn passed_extension(codec: Codec, extensions: &parlour_rtp::ExtensionMap, packet: &Packet<'_>) -> Option<u8> {
+    if codec == Codec::Opus {
+        let AudioLevel { level_dbov, voice } =
+            AudioLevel::decode(packet.extension(extensions.id(ExtensionKind::AudioLevel)?)?)?;
+        return Some(level_dbov | u8::from(voice) << 7);
+    }
+    let value = packet.extension(extensions.id(ExtensionKind::VideoOrientation)?)?;
+    VideoOrientation::decode(value).map(|VideoOrientation(orientation)| orientation)
+}

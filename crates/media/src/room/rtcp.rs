@@ -1,0 +1,163 @@
+//! RTCP in: what publishers say of what they send, and receivers of what they get (RFC 3550 section 6, RFC 4585).
+
+use std::time::{Duration, Instant};
+
+use parlour_model::{MediaKind, ParticipantKey};
+use parlour_rtp::rtcp::{self, Message, ReportBlock, SenderInfo, TransportFeedback};
+
+use crate::egress::downlink::Downlink;
+use crate::egress::history::Sent;
+use crate::egress::outgoing::{Form, Outgoing};
+use crate::egress::repair::may_repeat;
+use crate::egress::stream::Reception;
+use crate::error::RtcpDrop;
+use crate::event::{Feedback, PacketResult};
+use crate::ingress::Role;
+use crate::publication::clock::SenderClock;
+use crate::room::Room;
+
+/// Sequence numbers of one NACK that are looked at; a receiver that misses more needs a keyframe.
+const MAX_REQUESTED: usize = 256;
+
+/// A round trip beyond this is a wrong clock.
+const MAX_RTT: Duration = Duration::from_secs(10);
+
+impl Room {
+    pub(super) fn receive_rtcp(&mut self, now: Instant, from: ParticipantKey, packet: &[u8]) -> Result<(), RtcpDrop> {
+        let slot = self.participants.find(from).ok_or(RtcpDrop::UnknownParticipant)?;
+        let mut outcome = Ok(());
+        for message in rtcp::parse(packet) {
+            match message {
+                Ok(message) => self.handle_message(now, slot, &message),
+                Err(_) => outcome = Err(RtcpDrop::Malformed),
+            }
+        }
+        outcome
+    }
+
+    fn handle_message(&mut self, now: Instant, slot: u16, message: &Message<'_>) {
+        match message {
+            Message::SenderReport(report) => {
+                self.handle_sender_report(now, slot, report.ssrc, report.info);
+                report.report_blocks().for_each(|block| self.handle_report_block(now, slot, &block));
+            }
+            Message::ReceiverReport(report) => {
+                report.report_blocks().for_each(|block| self.handle_report_block(now, slot, &block));
+            }
+            Message::Nack(nack) => {
+                let sequences = nack.sequences().take(MAX_REQUESTED);
+                self.handle_nack(now, slot, nack.media_ssrc, sequences);
+            }
+            Message::Pli(pli) => self.handle_keyframe_request(now, slot, pli.media_ssrc),
+            Message::Fir(fir) => {
+                fir.entries().for_each(|entry| self.handle_keyframe_request(now, slot, entry.media_ssrc));
+            }
+            Message::TransportFeedback(feedback) => self.handle_feedback(now, slot, feedback),
+            // A source that ends is followed by an answer without it; estimates by the receiver are not used.
+            Message::Sdes(_) | Message::Bye(_) | Message::Remb(_) => {}
+        }
+    }
+
+    fn handle_sender_report(&mut self, now: Instant, slot: u16, ssrc: u32, info: SenderInfo) {
+        let source = self.participants.get(slot).and_then(|participant| participant.uplink.table.source_of(ssrc));
+        let Some(source) = source.filter(|source| source.role == Role::Media) else { return };
+        let Some(publication) = self.publications.find(source.publication) else { return };
+        let encoding = self.publications.get_mut(publication).and_then(|state| state.encoding_mut(source.layer.0));
+        let Some(encoding) = encoding.filter(|encoding| encoding.ssrc == ssrc) else { return };
+        encoding.statistics.handle_sender_report(info, now);
+        encoding.clock = Some(SenderClock { ntp: info.ntp, timestamp: info.rtp_timestamp, received: now });
+    }
+
+    fn handle_report_block(&mut self, now: Instant, slot: u16, block: &ReportBlock) {
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let downlink = &mut participant.downlink;
+        let Some(stream) = downlink.streams.iter_mut().find(|stream| stream.spec.ssrc == block.ssrc) else { return };
+        let rate = stream.binding.map_or(1, |binding| match binding.kind {
+            MediaKind::Audio => 48_000,
+            MediaKind::Video => 90_000,
+        });
+        stream.reception = Reception {
+            loss: f32::from(block.fraction_lost) / 256.0,
+            jitter: Duration::from_micros(u64::from(block.jitter) * 1_000_000 / rate),
+        };
+        let echoed = stream.reports.iter().flatten().find(|&&(ntp, _)| ntp == block.last_sender_report);
+        let Some(&(_, sent)) = echoed else { return };
+        let held = Duration::from_micros(u64::from(block.delay_since_last_sender_report) * 1_000_000 / 65_536);
+        let rtt = now.saturating_duration_since(sent).saturating_sub(held);
+        if rtt <= MAX_RTT {
+            // RFC 6298's weight: one report should not throw the spacing of repairs over.
+            downlink.rtt = Some(downlink.rtt.map_or(rtt, |old| (old * 7 + rtt) / 8));
+        }
+    }
+
+    /// A receiver misses packets: repeats those that are still of use to it, within its repair budget.
+    fn handle_nack(&mut self, now: Instant, slot: u16, ssrc: u32, sequences: impl Iterator<Item = u16>) {
+        let Some(participant) = self.participants.get(slot) else { return };
+        let streams = &participant.downlink.streams;
+        let index = streams.iter().position(|stream| stream.spec.ssrc == ssrc);
+        for sequence in sequences {
+            self.counters.nack_in += 1;
+            let repeated = index.is_some_and(|index| self.repeat(now, slot, index as u16, sequence).is_some());
+            self.counters.nack_refused += u64::from(!repeated);
+        }
+    }
+
+    /// Repeats one packet, if it may be.
+    fn repeat(&mut self, now: Instant, slot: u16, index: u16, sequence: u16) -> Option<()> {
+        let tick = self.epoch.tick(now);
+        let participant = self.participants.get_mut(slot)?;
+        let Downlink { streams, repair, rtt, .. } = &mut participant.downlink;
+        let stream = streams.get_mut(usize::from(index))?;
+        let binding = stream.binding.filter(|binding| binding.open && !binding.settings.disabled)?;
+        let sequence = stream.history.extended(sequence).filter(|_| stream.spec.nack)?;
+        let sent = stream.history.get_mut(sequence).filter(|sent| sent.publication == binding.publication)?;
+        let publication = self.publications.get(binding.publication).filter(|publication| !publication.muted)?;
+        let (_, arrived, payload) = publication.encoding(sent.layer)?.cache.get(sent.incoming)?;
+        let useful = match binding.kind {
+            MediaKind::Audio => self.config.stale_audio,
+            MediaKind::Video => self.config.repair_history,
+        };
+        let size = Downlink::wire_size(payload.len());
+        if tick.since(arrived) > useful || !may_repeat(sent, *rtt, tick) || !repair.take(size, now) {
+            return None;
+        }
+        sent.tries += 1;
+        sent.repeated = Some(tick);
+        let Sent { layer, incoming, timestamp, picture, publication, .. } = *sent;
+        let form = Form::Repair;
+        let item = Outgoing { stream: index, publication, layer, form, incoming, sequence, timestamp, picture };
+        let outcome = participant.downlink.repeat(item, size, now);
+        self.mark_ready(slot);
+        if let Err(loss) = outcome {
+            self.counters.count_forward_drops(loss.reason, loss.packets);
+        }
+        outcome.ok()
+    }
+
+    fn handle_keyframe_request(&mut self, now: Instant, slot: u16, ssrc: u32) {
+        self.counters.keyframe_requests_in += 1;
+        let Some(participant) = self.participants.get(slot) else { return };
+        let stream = participant.downlink.streams.iter().find(|stream| stream.spec.ssrc == ssrc);
+        let binding = stream.and_then(|stream| stream.binding).filter(|binding| binding.open);
+        let Some(binding) = binding else { return };
+        // Of what goes out; where a switch is under way the keyframe of the new layer serves as well.
+        let layer = binding.selector.awaited().or(binding.selector.current());
+        if let Some(layer) = layer {
+            self.request_keyframe(binding.publication, layer, now);
+        }
+    }
+
+    fn handle_feedback(&mut self, now: Instant, slot: u16, feedback: &TransportFeedback<'_>) {
+        let Some(participant) = self.participants.get(slot).filter(|_| self.config.estimate) else { return };
+        let mut packets = Vec::with_capacity(usize::from(feedback.status_count));
+        for (sequence, arrival) in feedback.arrivals() {
+            if let Some(sent) = participant.downlink.transport.get(sequence) {
+                // Before zero on the receiver's clock is possible by its wrap only, and then for one message.
+                let arrival = arrival.map(|micros| Duration::from_micros(micros.max(0).unsigned_abs()));
+                packets.push(PacketResult { sent, arrival });
+            }
+        }
+        let feedback = Feedback { receiver: participant.key, at: now, packets };
+        self.events.push_feedback(feedback, &mut self.counters);
+    }
+}

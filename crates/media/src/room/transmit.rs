@@ -1,0 +1,89 @@
+//! Packets out: one receiver after the other, each as long as it has something, so that its packets come in one run.
+
+use std::time::Instant;
+
+use parlour_model::command::Leg;
+
+use crate::egress::downlink::{Cached, Moment};
+use crate::egress::outgoing::{Form, Outgoing};
+use crate::error::ForwardDrop;
+use crate::event::{Transmit, TransmitKind};
+use crate::room::Room;
+
+impl Room {
+    /// Puts a participant on the list of those that have something to send.
+    pub(super) fn mark_ready(&mut self, slot: u16) {
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        if !participant.marked {
+            participant.marked = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    pub(super) fn next_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        loop {
+            let &slot = self.ready.front()?;
+            let Some(participant) = self.participants.get_mut(slot) else {
+                self.ready.pop_front();
+                continue;
+            };
+            if let Some((leg, len)) = participant.rtcp.pop(buffer) {
+                self.counters.rtcp_out += 1;
+                return Some(Transmit { to: participant.key, leg, kind: TransmitKind::Rtcp, len });
+            }
+            if let Some(item) = participant.downlink.poll() {
+                let (to, leg) = (participant.key, participant.downlink.leg);
+                match self.write(slot, &item, now, buffer) {
+                    Ok(len) => return Some(Transmit { to, leg, kind: TransmitKind::Rtp, len }),
+                    Err(reason) => self.counters.count_forward_drop(reason),
+                }
+            } else if !participant.downlink.release(now) {
+                participant.marked = false;
+                self.ready.pop_front();
+            }
+        }
+    }
+
+    fn write(&mut self, slot: u16, item: &Outgoing, now: Instant, buffer: &mut [u8]) -> Result<usize, ForwardDrop> {
+        let publication = self.publications.get(item.publication).ok_or(ForwardDrop::Expired)?;
+        let encoding = publication.encoding(item.layer).ok_or(ForwardDrop::Expired)?;
+        let (kept, _, payload) = encoding.cache.get(item.incoming).ok_or(ForwardDrop::Expired)?;
+        let cached = Cached { kept, payload, codec: publication.codec() };
+        let moment = Moment { now, tick: self.epoch.tick(now), keep: self.config.repair_history };
+        let participant = self.participants.get_mut(slot).ok_or(ForwardDrop::Expired)?;
+        let len = participant.downlink.write(item, cached, moment, buffer)?;
+        self.counters.packets_out += 1;
+        self.counters.bytes_out += len as u64;
+        self.counters.repaired_out += u64::from(item.form == Form::Repair);
+        self.counters.fillers_out += u64::from(item.form == Form::Filler);
+        Ok(len)
+    }
+}
+
+/// RTCP for both connections of a participant.
+#[derive(Debug, Default)]
+pub(super) struct RtcpOutboxes {
+    publish: crate::rtcp_outbox::RtcpOutbox,
+    subscribe: crate::rtcp_outbox::RtcpOutbox,
+}
+
+impl RtcpOutboxes {
+    pub fn on(&mut self, leg: Leg) -> &mut crate::rtcp_outbox::RtcpOutbox {
+        match leg {
+            Leg::Publish => &mut self.publish,
+            Leg::Subscribe => &mut self.subscribe,
+        }
+    }
+
+    fn pop(&mut self, buffer: &mut [u8]) -> Option<(Leg, usize)> {
+        for leg in [Leg::Publish, Leg::Subscribe] {
+            let outbox = self.on(leg);
+            while !outbox.is_empty() {
+                if let Some(len) = outbox.pop(buffer) {
+                    return Some((leg, len));
+                }
+            }
+        }
+        None
+    }
+}

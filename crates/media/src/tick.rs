@@ -1,0 +1,29 @@
+//! A small instant: milliseconds since the room began. Kept per packet in rings, where sixteen bytes would count.
+
+use std::time::{Duration, Instant};
+
+/// Milliseconds since an [`Epoch`]; wraps after 49 days, differences are right as long as they are shorter than that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tick(u32);
+
+impl Tick {
+    /// How long ago `earlier` was.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::from(self.0.wrapping_sub(earlier.0)))
+    }
+}
+
+/// The instant from which ticks are counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epoch(Instant);
+
+impl Epoch {
+    pub fn new(now: Instant) -> Self {
+        Self(now)
+    }
+
+    pub fn tick(self, now: Instant) -> Tick {
+        // The cut to 32 bits is the wrap.
+        Tick(now.saturating_duration_since(self.0).as_millis() as u32)
+    }
+}
