@@ -101,6 +101,8 @@ pub struct Limits {
     pub attempt_burst: f64,
     /// Addresses remembered for the two above.
     pub addresses: usize,
+    /// Silence of a client after which its WebSocket is given up.
+    pub silence: Duration,
     /// Messages waiting for one client.
     pub queued_messages: usize,
     /// Bytes waiting for one client.
@@ -119,6 +121,7 @@ impl Default for Limits {
             attempts_per_second: 20.0,
             attempt_burst: 200.0,
             addresses: 65_536,
+            silence: PING_TIMEOUT,
             queued_messages: 1_024,
             queued_bytes: 4 * 1024 * 1024,
             requests_per_second: 100.0,

@@ -162,6 +162,7 @@ impl Link {
         }
         // Queued messages still go out; then the socket closes.
         self.wire = None;
+        self.turn_away();
         if !told {
             self.leave().await;
         }
@@ -208,6 +209,15 @@ impl Link {
         };
         // An engine that does not answer for so long is stopping.
         let _ = tokio::time::timeout(LEAVE_TIME, goodbye).await;
+    }
+
+    /// Whoever comes back now is too late, and is told so instead of waiting.
+    fn turn_away(&mut self) {
+        self.attachments.close();
+        while let Ok(attachment) = self.attachments.try_recv() {
+            // A wire this new has room for one message.
+            let _ = attachment.wire.send(leave::cannot_resume());
+        }
     }
 
     fn leaving(&self) -> Command {

@@ -108,13 +108,15 @@ impl Drop {
 /// Why a WebSocket ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Close {
-    /// The client closed it, or its connection broke.
+    /// The client closed it.
     Client,
+    /// The connection broke, or its framing is wrong, or a frame is over the limit.
+    Broken,
     /// We are done with it.
     Server,
-    /// Not a protocol message, or larger than allowed.
+    /// Not a protocol message.
     Junk,
-    /// Nothing came for [`crate::config::PING_TIMEOUT`].
+    /// Nothing came for too long.
     Silent,
     /// It does not take what is sent to it.
     Slow,
@@ -124,6 +126,7 @@ impl Close {
     fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
+            Self::Broken => "broken",
             Self::Server => "server",
             Self::Junk => "junk",
             Self::Silent => "silent",

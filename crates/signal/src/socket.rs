@@ -15,12 +15,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::admission::{Seat, TokenBucket};
-use crate::config::{Limits, PING_INTERVAL, PING_TIMEOUT, WRITE_TIMEOUT};
-use crate::metrics::{Close, SignalMetrics};
+use crate::config::{Limits, PING_INTERVAL, WRITE_TIMEOUT};
+use crate::metrics::{Close, Drop as Reason, SignalMetrics};
 use crate::wire::{self, Format};
 
 /// Requests that wait for the link; beyond it, the socket is not read.
 const INBOUND_BACKLOG: usize = 32;
+/// How long a client that asks too fast waits for its next request to be looked at.
+const REQUEST_PAUSE: Duration = Duration::from_millis(20);
 /// How long the last frames may take.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 
@@ -47,6 +49,7 @@ pub(crate) struct SocketEnd {
     queued: Arc<AtomicUsize>,
     cut: oneshot::Receiver<Close>,
     requests: TokenBucket,
+    silence: Duration,
     metrics: SignalMetrics,
     /// Given back when the socket is gone.
     _seat: Seat,
@@ -76,6 +79,7 @@ pub(crate) fn pair(limits: &Limits, metrics: &SignalMetrics, seat: Seat) -> (Wir
         queued,
         cut: cut_receiver,
         requests: TokenBucket::new(limits.requests_per_second, limits.request_burst, std::time::Instant::now()),
+        silence: limits.silence,
         metrics: metrics.clone(),
         _seat: seat,
     };
@@ -123,11 +127,12 @@ fn size_of_frame(frame: &Frame) -> usize {
 
 /// Runs a connection until either side ends it.
 pub(crate) async fn run(socket: WebSocket, end: SocketEnd) {
-    let SocketEnd { frames, inbound, queued, cut, requests, metrics, _seat } = end;
+    let SocketEnd { frames, inbound, queued, cut, requests, silence, metrics, _seat } = end;
     metrics.sockets.inc();
     let (mut sink, stream) = socket.split();
+    let reader = Reader { stream, inbound, requests, silence, metrics: &metrics };
     let (close, code) = tokio::select! {
-        close = read(stream, inbound, requests, &metrics) => (close, close_code(close)),
+        close = reader.run() => (close, close_code(close)),
         close = write(&mut sink, frames, &queued) => (close, close_code(close)),
         Ok(close) = cut => (close, None),
     };
@@ -144,56 +149,53 @@ fn close_code(close: Close) -> Option<u16> {
     match close {
         Close::Client | Close::Slow => None,
         Close::Server => Some(close_code::NORMAL),
-        Close::Junk => Some(close_code::PROTOCOL),
+        Close::Junk | Close::Broken => Some(close_code::PROTOCOL),
         Close::Silent => Some(close_code::AWAY),
     }
 }
 
-async fn read(
-    mut stream: SplitStream<WebSocket>,
+/// Takes frames from the client and hands requests on.
+struct Reader<'a> {
+    stream: SplitStream<WebSocket>,
     inbound: mpsc::Sender<Inbound>,
-    mut requests: TokenBucket,
-    metrics: &SignalMetrics,
-) -> Close {
-    loop {
-        let frame = match timeout(PING_TIMEOUT, stream.next()).await {
-            Err(_) => return Close::Silent,
-            Ok(None) => return Close::Client,
-            // tungstenite does not tell a broken connection from a broken frame in its type alone; capacity and
-            // protocol errors are the client's doing.
-            Ok(Some(Err(error))) => return if is_io(&error) { Close::Client } else { Close::Junk },
-            Ok(Some(Ok(frame))) => frame,
-        };
-        let (decoded, format) = match &frame {
-            Frame::Binary(bytes) => (wire::decode_binary(bytes), Format::Binary),
-            Frame::Text(text) => (wire::decode_json(text.as_str()), Format::Json),
-            Frame::Ping(_) | Frame::Pong(_) => continue,
-            Frame::Close(_) => return Close::Client,
-        };
-        let Ok(decoded) = decoded else { return Close::Junk };
-        let Some(message) = decoded else {
-            metrics.dropped(crate::metrics::Drop::UnsupportedRequest);
-            continue;
-        };
-        while !requests.take(std::time::Instant::now()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    requests: TokenBucket,
+    silence: Duration,
+    metrics: &'a SignalMetrics,
+}
+
+impl Reader<'_> {
+    async fn run(mut self) -> Close {
+        loop {
+            let frame = match timeout(self.silence, self.stream.next()).await {
+                Err(_) => return Close::Silent,
+                Ok(None) => return Close::Client,
+                Ok(Some(Err(_))) => return Close::Broken,
+                Ok(Some(Ok(frame))) => frame,
+            };
+            let (decoded, format) = match &frame {
+                Frame::Binary(bytes) => (wire::decode_binary(bytes), Format::Binary),
+                Frame::Text(text) => (wire::decode_json(text.as_str()), Format::Json),
+                Frame::Ping(_) | Frame::Pong(_) => continue,
+                Frame::Close(_) => return Close::Client,
+            };
+            match decoded {
+                Err(_) => return Close::Junk,
+                Ok(None) => self.metrics.dropped(Reason::UnsupportedRequest),
+                Ok(Some(message)) => self.hand_on(Inbound { message, format }).await,
+            }
         }
-        if inbound.send(Inbound { message, format }).await.is_err() {
-            // The link has let go; what it queued is still to be written.
+    }
+
+    /// Waits where the client is faster than allowed or than the link: its own connection then fills up.
+    async fn hand_on(&mut self, request: Inbound) {
+        while !self.requests.take(std::time::Instant::now()) {
+            tokio::time::sleep(REQUEST_PAUSE).await;
+        }
+        if self.inbound.send(request).await.is_err() {
+            // The link has let go; what it queued is still to be written, and then the socket closes.
             std::future::pending::<()>().await;
         }
     }
-}
-
-fn is_io(error: &axum::Error) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if error.is::<std::io::Error>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 async fn write(

@@ -9,15 +9,11 @@ use parlour_model::{Identity, ParticipantSid, TrackSource};
 
 use super::track;
 
-/// The attribute that tells a participant's role. Only the server sets it.
-pub(crate) const ROLE_ATTRIBUTE: &str = "parlour.role";
 /// Participants remembered for one client. A session has at most twelve, and stays are forgotten when told to be over.
 const MAX_KNOWN: usize = 64;
 
 /// A participant as others, or itself, are told.
 pub(crate) fn info(record: &ParticipantRecord) -> proto::ParticipantInfo {
-    let mut attributes: std::collections::HashMap<_, _> = record.attributes.0.clone().into_iter().collect();
-    attributes.insert(ROLE_ATTRIBUTE.to_owned(), record.role.as_str().to_owned());
     proto::ParticipantInfo {
         sid: record.sid.as_str().to_owned(),
         identity: record.identity.as_str().to_owned(),
@@ -40,7 +36,7 @@ pub(crate) fn info(record: &ParticipantRecord) -> proto::ParticipantInfo {
             Role::Service => proto::participant_info::Kind::Agent,
         }
         .into(),
-        attributes,
+        attributes: record.attributes.0.clone().into_iter().collect(),
         client_protocol: record.client.client_protocol,
         capabilities: record.client.capabilities.clone(),
         ..Default::default()
