@@ -1,5 +1,6 @@
-#![allow(clippy::unwrap_used)]
 //! An endpoint against a bare `str0m` peer in virtual time, over a link that only delays.
+
+#![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
