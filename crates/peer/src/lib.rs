@@ -11,6 +11,7 @@ mod config;
 mod dtls;
 mod event;
 mod ice;
+mod liveness;
 mod negotiation;
 mod peer;
 mod sdp;

@@ -1,51 +1,128 @@
 //! The peer: its parts joined.
+
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::channels::{ChannelEvent, Channels};
+use crate::dtls::{DtlsEvent, DtlsTransport};
+use crate::ice::IceLite;
+use crate::liveness::{Liveness, Verdict};
+use crate::negotiation::Negotiation;
+use crate::srtp::{ExportedKeys, Inbound, Outbound};
 use crate::{
-    AnswerError, ChannelError, ChannelId, DatagramDrop, IceCredentials, Incoming, OfferError, OfferOutcome,
-    OfferedSection, PeerConfig, PeerCounters, PeerEvent, Reliability, Route, SealError, Section, SectionPlan, Transmit,
+    AnswerError, ChannelError, ChannelId, CloseReason, DatagramDrop, DtlsVersion, IceChange, IceCredentials, Incoming,
+    OfferError, OfferOutcome, OfferedSection, PeerConfig, PeerCounters, PeerEvent, Reliability, Route, SealError,
+    Section, SectionKind, SectionPlan, SrtpProfile, Transmit,
 };
 
-/// One WebRTC endpoint of ours.
-pub struct Peer;
+/// SRTP of a connection, once DTLS gave the keys.
+struct Keys {
+    inbound: Inbound,
+    outbound: Outbound,
+    dtls: DtlsVersion,
+    profile: SrtpProfile,
+}
 
-#[expect(unused_variables)]
+/// How far a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    Connected,
+    Closed,
+}
+
+/// One WebRTC endpoint of ours.
+pub struct Peer {
+    config: Arc<PeerConfig>,
+    negotiation: Negotiation,
+    ice: IceLite,
+    dtls: Option<DtlsTransport>,
+    keys: Option<Keys>,
+    channels: Channels,
+    liveness: Liveness,
+    phase: Phase,
+    events: VecDeque<PeerEvent>,
+    counters: PeerCounters,
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").field("phase", &self.phase).field("dtls", &self.dtls).finish_non_exhaustive()
+    }
+}
+
 impl Peer {
-    /// `credentials.ufrag` is unique on the worker. `seed` comes from a good generator: session id and DTLS depend on it.
-    pub fn new(config: Arc<PeerConfig>, credentials: IceCredentials, seed: [u8; 32], now: Instant) -> Self {
-        Self
+    /// `credentials.ufrag` is unique on the worker. `seed` comes from a good generator; the SDP session id is made of it.
+    pub fn new(config: Arc<PeerConfig>, credentials: IceCredentials, seed: [u8; 32], _now: Instant) -> Self {
+        let liveness = Liveness::new(config.times);
+        let session_id = seed.first_chunk().copied().map_or(0, u64::from_be_bytes);
+        Self {
+            config,
+            negotiation: Negotiation::new(session_id),
+            ice: IceLite::new(credentials),
+            dtls: None,
+            keys: None,
+            channels: Channels::new(),
+            liveness,
+            phase: Phase::Connecting,
+            events: VecDeque::new(),
+            counters: PeerCounters::default(),
+        }
     }
 
     /// By which checks find this peer, at present. See [`crate::stun_ufrag`].
     pub fn local_ufrag(&self) -> &str {
-        unimplemented!()
+        &self.ice.local().ufrag
     }
 
     /// Handles an offer of the client, wholly or not at all. `fresh` is used if the client restarts ICE, dropped if not.
     pub fn handle_offer(&mut self, sdp: &str, fresh: IceCredentials, now: Instant) -> Result<OfferOutcome, OfferError> {
-        unimplemented!()
+        if self.phase == Phase::Closed {
+            return Err(OfferError::Closed);
+        }
+        let outcome = self.negotiation.take_offer(sdp, self.dtls.is_some())?;
+        self.follow_description(outcome.ice, fresh, now);
+        Ok(outcome)
+    }
+
+    fn follow_description(&mut self, change: IceChange, fresh: IceCredentials, now: Instant) {
+        let Some(remote) = self.negotiation.remote() else { return };
+        match change {
+            IceChange::Same => self.ice.set_remote(&remote.ufrag),
+            IceChange::Restarted => {
+                let retired = self.ice.restart(fresh, &remote.ufrag);
+                self.events.extend(retired.map(PeerEvent::UfragRetired));
+            }
+        }
+        let application = self.negotiation.sections().iter().find(|section| section.kind == SectionKind::Application);
+        if let Some(section) = application {
+            self.channels.set_client_takes(section.max_message_size);
+        }
+        self.liveness.expect(now);
     }
 
     /// The client's media sections, of its last description. Never fewer than before, always in the same order.
     pub fn sections(&self) -> &[Section] {
-        unimplemented!()
+        self.negotiation.sections()
     }
 
     /// Answers the last offer: one plan per section, in the same order.
     pub fn answer(&mut self, plan: &[SectionPlan]) -> Result<String, AnswerError> {
-        unimplemented!()
+        self.negotiation.answer(&self.config, self.ice.local(), plan)
     }
 
     /// Makes an offer of ours (a client's receiving connection in dual mode). Sections are only ever appended to the
     /// list; mids are their indices.
     pub fn create_offer(&mut self, plan: &[OfferedSection]) -> Result<String, AnswerError> {
+        let _ = plan;
         unimplemented!()
     }
 
     /// Handles the client's answer to our last offer. [`Peer::sections`] then says what it accepted.
     pub fn handle_answer(&mut self, sdp: &str, now: Instant) -> Result<(), OfferError> {
+        let _ = (sdp, now);
         unimplemented!()
     }
 
@@ -57,69 +134,253 @@ impl Peer {
         to: SocketAddr,
         datagram: &'a mut [u8],
     ) -> Result<Incoming<'a>, DatagramDrop> {
-        unimplemented!()
+        let handled = self.sort_datagram(now, Route { local: to, remote: from }, datagram);
+        if let Err(drop) = handled {
+            self.counters.count(drop);
+        }
+        handled
+    }
+
+    /// RFC 7983 7, by the first byte.
+    fn sort_datagram<'a>(
+        &mut self,
+        now: Instant,
+        route: Route,
+        datagram: &'a mut [u8],
+    ) -> Result<Incoming<'a>, DatagramDrop> {
+        if self.phase == Phase::Closed {
+            return Err(DatagramDrop::Closed);
+        }
+        match datagram.first() {
+            Some(0..=3) => self.handle_check(now, route, datagram).map(|()| Incoming::None),
+            Some(20..=63) => self.handle_dtls(now, route, datagram).map(|()| Incoming::None),
+            Some(128..=191) => self.open(now, datagram),
+            _ => Err(DatagramDrop::Unknown),
+        }
+    }
+
+    fn handle_check(&mut self, now: Instant, route: Route, datagram: &[u8]) -> Result<(), DatagramDrop> {
+        let outcome = self.ice.handle_check(now, route, datagram)?;
+        self.counters.checks += 1;
+        self.hear(now);
+        self.events.extend(outcome.retired.map(PeerEvent::UfragRetired));
+        if let Some(route) = outcome.route {
+            self.counters.routes += 1;
+            self.events.push_back(PeerEvent::RouteChanged(route));
+            self.announce(now);
+        }
+        Ok(())
+    }
+
+    fn handle_dtls(&mut self, now: Instant, route: Route, datagram: &[u8]) -> Result<(), DatagramDrop> {
+        let remote = self.negotiation.remote().filter(|_| self.ice.is_valid(route));
+        let remote = remote.ok_or(DatagramDrop::DtlsOutOfPlace)?;
+        let PeerConfig { dtls: settings, certificate, .. } = &*self.config;
+        let dtls =
+            self.dtls.get_or_insert_with(|| DtlsTransport::new(settings, certificate, remote.fingerprint.clone(), now));
+        self.counters.dtls_in += 1;
+        let alive = dtls.handle_datagram(now, datagram);
+        self.follow_dtls(now);
+        alive.then_some(()).ok_or(DatagramDrop::DtlsFailed)
+    }
+
+    /// Carries on what DTLS brought.
+    fn follow_dtls(&mut self, now: Instant) {
+        while let Some(event) = self.dtls.as_mut().and_then(DtlsTransport::poll_event) {
+            match event {
+                DtlsEvent::Connected { version, profile, material } => {
+                    self.take_keys(version, profile, &material);
+                    self.announce(now);
+                }
+                DtlsEvent::Data(packet) => {
+                    self.hear(now);
+                    if self.channels.handle_packet(now, packet).is_err() {
+                        self.counters.count(DatagramDrop::Sctp);
+                    }
+                }
+                DtlsEvent::Closed(reason) => self.end(reason),
+            }
+        }
+        self.follow_channels();
+    }
+
+    fn follow_channels(&mut self) {
+        while let Some(event) = self.channels.poll_event() {
+            self.events.push_back(match event {
+                ChannelEvent::Opened { id, label, ordered, reliable } => {
+                    PeerEvent::ChannelOpened { id, label, ordered, reliable }
+                }
+                ChannelEvent::Message { id, payload, binary } => {
+                    self.counters.messages_in += 1;
+                    PeerEvent::ChannelMessage { id, payload, binary }
+                }
+                ChannelEvent::Closed(id) => PeerEvent::ChannelClosed(id),
+            });
+        }
+        self.counters.messages_dropped = self.channels.dropped();
+    }
+
+    fn take_keys(&mut self, dtls: DtlsVersion, profile: SrtpProfile, material: &[u8]) {
+        let keys = ExportedKeys::split(profile, material).and_then(|exported| {
+            let inbound = Inbound::new(profile, &exported.client)?;
+            Ok(Keys { inbound, outbound: Outbound::new(profile, &exported.server)?, dtls, profile })
+        });
+        match keys {
+            Ok(keys) => self.keys = Some(keys),
+            Err(_) => self.end(CloseReason::HandshakeFailed),
+        }
+    }
+
+    /// Tells once that media can flow.
+    fn announce(&mut self, now: Instant) {
+        let Some(Keys { dtls, profile, .. }) = self.keys.as_ref().filter(|_| self.ice.route().is_some()) else {
+            return;
+        };
+        if self.phase == Phase::Connecting {
+            self.phase = Phase::Connected;
+            self.events.push_back(PeerEvent::Connected { dtls: *dtls, srtp: *profile });
+            self.liveness.connected(now);
+        }
+    }
+
+    fn open<'a>(&mut self, now: Instant, packet: &'a mut [u8]) -> Result<Incoming<'a>, DatagramDrop> {
+        let keys = self.keys.as_mut().ok_or(DatagramDrop::BeforeKeys)?;
+        let is_rtcp = parlour_rtp::is_rtcp(packet);
+        let len = if is_rtcp { keys.inbound.open_rtcp(packet)? } else { keys.inbound.open_rtp(packet)? };
+        let packet = packet.get_mut(..len).ok_or(DatagramDrop::TooShort)?;
+        self.hear(now);
+        if is_rtcp {
+            self.counters.rtcp_in += 1;
+            return Ok(Incoming::Rtcp(packet));
+        }
+        self.counters.rtp_in += 1;
+        Ok(Incoming::Rtp(packet))
+    }
+
+    fn hear(&mut self, now: Instant) {
+        if self.liveness.hear(now) {
+            self.events.push_back(PeerEvent::ConsentBack);
+        }
     }
 
     /// Seals the RTP packet in `buffer[..len]` in place and returns its new length: up to
     /// [`crate::srtp::MAX_OVERHEAD`] more, for which the buffer must have room.
     pub fn seal_rtp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SealError> {
-        unimplemented!()
+        let keys = self.keys.as_mut().ok_or(SealError::NoKeys)?;
+        let sealed = keys.outbound.seal_rtp(buffer, len)?;
+        self.counters.rtp_out += 1;
+        Ok(sealed)
     }
 
     /// As [`Peer::seal_rtp`], for an RTCP compound.
     pub fn seal_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SealError> {
-        unimplemented!()
+        let keys = self.keys.as_mut().ok_or(SealError::NoKeys)?;
+        let sealed = keys.outbound.seal_rtcp(buffer, len)?;
+        self.counters.rtcp_out += 1;
+        Ok(sealed)
     }
 
     /// The next STUN or DTLS datagram; it replaces what is in `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut Vec<u8>) -> Option<Transmit> {
-        unimplemented!()
+        let (transmit, datagram) = self.ice.poll_reply().or_else(|| {
+            let Route { local, remote } = self.ice.best_route()?;
+            let dtls = self.dtls.as_mut()?;
+            while dtls.has_room()
+                && let Some(packet) = self.channels.poll_packet(now)
+            {
+                dtls.send(&packet);
+            }
+            Some((Transmit { from: local, to: remote }, dtls.poll_datagram()?))
+        })?;
+        buffer.clear();
+        buffer.extend_from_slice(&datagram);
+        Some(transmit)
     }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        match self.liveness.handle_timeout(now) {
+            Some(Verdict::Lost) => self.events.push_back(PeerEvent::ConsentLost),
+            Some(Verdict::Dead(reason)) => return self.end(reason),
+            None => {}
+        }
+        if let Some(dtls) = &mut self.dtls {
+            dtls.handle_timeout(now);
+        }
+        self.channels.handle_timeout(now);
+        self.follow_dtls(now);
+    }
 
     /// When to call [`Peer::handle_timeout`] next.
-    pub fn poll_timeout(&mut self) -> Option<Instant> {
-        unimplemented!()
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.phase == Phase::Closed {
+            return None;
+        }
+        let dtls = self.dtls.as_ref().and_then(DtlsTransport::poll_timeout);
+        [self.liveness.poll_timeout(), dtls, self.channels.poll_timeout()].into_iter().flatten().min()
     }
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<PeerEvent> {
-        unimplemented!()
+        self.events.pop_front()
     }
 
     /// The pair the client nominated.
     pub fn route(&self) -> Option<Route> {
-        unimplemented!()
+        self.ice.route()
     }
 
     /// Whether media can flow: ICE is up, DTLS done, SRTP keys there.
     pub fn is_connected(&self) -> bool {
-        unimplemented!()
+        self.phase == Phase::Connected
     }
 
     /// Opens a data channel of ours. [`PeerEvent::ChannelOpened`] tells when it can be written to. May be called before
     /// the peer is connected.
     pub fn open_channel(&mut self, label: &str, reliability: Reliability) -> Result<ChannelId, ChannelError> {
-        unimplemented!()
+        if self.phase == Phase::Closed {
+            return Err(ChannelError::NotConnected);
+        }
+        let id = self.channels.open(label, reliability)?;
+        self.follow_channels();
+        Ok(id)
     }
 
     /// Queues a message, whole or not at all.
     pub fn send_channel(&mut self, channel: ChannelId, payload: &[u8], binary: bool) -> Result<(), ChannelError> {
-        unimplemented!()
+        self.channels.send(channel, payload, binary)?;
+        self.counters.messages_out += 1;
+        Ok(())
     }
 
     /// Bytes that wait to be sent or acknowledged on a channel; 0 for an unknown one.
     pub fn buffered_amount(&mut self, channel: ChannelId) -> usize {
-        unimplemented!()
+        self.channels.buffered(channel)
     }
 
-    /// Says goodbye (SCTP abort, DTLS close_notify) and closes. Drain [`Peer::poll_transmit`] once more.
-    pub fn close(&mut self, now: Instant) {}
+    /// Says goodbye (DTLS close_notify) and closes. Drain [`Peer::poll_transmit`] once more.
+    pub fn close(&mut self, _now: Instant) {
+        self.end(CloseReason::Local);
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.phase = Phase::Closed;
+        self.channels.close();
+        self.keys = None;
+        if let Some(dtls) = &mut self.dtls {
+            dtls.close();
+        }
+        self.events.push_back(PeerEvent::Closed(reason));
+    }
 
     /// What was counted.
     pub fn counters(&self) -> &PeerCounters {
-        unimplemented!()
+        &self.counters
     }
 }

@@ -1,7 +1,10 @@
-//! Offer/answer (RFC 8829, RFC 3264) for a BUNDLE of one transport: what an offer says in types, and our answer's text.
+//! Offer/answer (RFC 8829, RFC 3264) for a BUNDLE of one transport: what a client's description says in types, and the
+//! text of ours.
 //!
-//! Strings are split by `sdp-types`; meaning is read in [`offer`], written in [`answer`].
+//! Strings are split by `sdp-types`; meaning is read in `offer` and `media`, written in `answer`.
 
+mod answer;
+mod media;
 mod offer;
 mod plan;
 mod section;
@@ -9,3 +12,6 @@ mod section;
 pub use offer::OfferError;
 pub use plan::{AnswerError, OfferedSection, ReceivePlan, RedUse, SectionPlan, SendPlan};
 pub use section::{Direction, Feedback, Mid, OfferedCodec, Rid, RidDirection, Section, SectionKind};
+
+pub(crate) use answer::{LocalTransport, write_answer};
+pub(crate) use offer::{Description, Fingerprint, parse_description};

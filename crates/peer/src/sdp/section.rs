@@ -156,6 +156,10 @@ pub struct Section {
     pub ssrcs: Vec<(u32, Option<u32>)>,
     /// `a=max-message-size` of an application section.
     pub max_message_size: Option<u32>,
+    /// Echoed in our `m=`.
+    pub(crate) protocol: String,
+    /// The first format of its `m=`; echoed in a rejection.
+    pub(crate) format: String,
 }
 
 impl Section {

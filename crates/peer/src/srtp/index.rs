@@ -25,10 +25,6 @@ impl Window {
         window
     }
 
-    pub(super) fn highest(&self) -> u64 {
-        self.highest
-    }
-
     /// Whether this index is new: not used, and not too old to tell.
     pub(super) fn is_fresh(&self, index: u64) -> bool {
         index > self.highest || (self.highest - index < WINDOW && !self.is_set(index))
@@ -115,7 +111,7 @@ mod tests {
             let mut at = start;
             for step in steps {
                 at = at.saturating_add_signed(step);
-                let too_old = at + WINDOW <= window.highest();
+                let too_old = at + WINDOW <= window.highest;
                 prop_assert_eq!(window.is_fresh(at), !too_old && !seen.contains(&at));
                 window.mark(at);
                 seen.insert(at);
