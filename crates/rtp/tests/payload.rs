@@ -88,7 +88,8 @@ fn red_blocks_come_oldest_first_and_the_primary_last() {
 fn red_that_lies_about_its_lengths_is_refused() {
     assert_eq!(red::unwrap(&[]), Err(red::RedError::Truncated));
     assert_eq!(red::unwrap(&[0x80 | 111, 0, 0]), Err(red::RedError::Truncated));
-    assert_eq!(red::unwrap(&[0x80 | 111, 0, 0, 2, 111, 1]), Err(red::RedError::Truncated));
+    assert_eq!(red::unwrap(&[0x80 | 111, 0, 0, 2, 111, 1]), Err(red::RedError::Truncated), "one byte short");
+    assert!(red::unwrap(&[0x80 | 111, 0, 0, 2, 111, 1, 2]).is_ok(), "an empty primary block");
     let endless = [0x80 | 111, 0, 0, 0].repeat(red::MAX_BLOCKS + 1);
     assert_eq!(red::unwrap(&endless), Err(red::RedError::TooManyBlocks));
 }

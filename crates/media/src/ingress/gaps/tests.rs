@@ -57,6 +57,13 @@ fn reordering_is_forgotten() {
     let later = start + Duration::from_secs(60);
     receive(&mut tracker, [5, 7], later);
     assert_eq!(asked(&mut tracker, later), [6]);
+    tracker.handle_recovered(6);
+    // Deep and long this time: one halving leaves three packets or 7.5 ms.
+    receive(&mut tracker, [9, 10, 11, 12, 13, 14], later);
+    receive(&mut tracker, [8], later + 10 * MS);
+    let later = later + 10 * MS + REORDER_MEMORY;
+    receive(&mut tracker, [16], later);
+    assert_eq!(tracker.poll_timeout(), Some(later + 15 * MS / 2));
 }
 
 #[test]

@@ -45,8 +45,10 @@ fn an_unanswered_request_is_repeated_with_growing_pauses_and_ends() {
     assert_eq!(times.len(), usize::from(MAX_TRIES));
     let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(pauses.is_sorted() && pauses[0] == THROTTLE && pauses.last() == Some(&MAX_PAUSE), "{pauses:?}");
-    requests.request(start + Duration::from_secs(100));
-    assert!(requests.is_pending(), "the next need begins anew");
+    let later = start + Duration::from_secs(100);
+    requests.request(later);
+    assert!(requests.poll_request(later).is_some(), "the next need begins anew");
+    assert_eq!(requests.poll_timeout(), Some(later + THROTTLE));
 }
 
 #[test]

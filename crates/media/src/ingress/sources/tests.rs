@@ -93,6 +93,8 @@ fn signalled_streams_need_no_names_and_cannot_be_replaced() {
     assert_eq!(resolve(&mut table, 22, MEDIA, &[], now), Ok((2, 1, Role::Media)));
     assert_eq!(resolve(&mut table, 99, MEDIA, &[(1, "1")], later), Err(SourceError::Unknown));
     assert_eq!(resolve(&mut table, 20, MEDIA, &[(1, "9")], later), Ok((2, 0, Role::Media)), "names do not move it");
+    table.set_sections(&extensions(), &[section("1", 2, &["q"], &[(20, None)])], now);
+    assert_eq!(resolve(&mut table, 99, MEDIA, &[(1, "1"), (2, "q")], later), Err(SourceError::Taken), "nor does a rid");
 }
 
 #[test]

@@ -36,6 +36,18 @@ fn the_share_lost_begins_anew_with_each_report() {
         statistics.handle_packet(sequence, 0, now);
     }
     assert_eq!(statistics.report_block(1, now).unwrap().fraction_lost, 0);
+    statistics.handle_packet(9, 0, now);
+    assert_eq!(statistics.report_block(1, now).unwrap().fraction_lost, 128, "one of two");
+}
+
+#[test]
+fn a_stream_whose_first_packets_were_reordered_lost_nothing() {
+    let now = Instant::now();
+    let mut statistics = SourceStatistics::new(90_000);
+    for sequence in [3, 1, 2, 4] {
+        statistics.handle_packet(sequence, 0, now);
+    }
+    assert_eq!((statistics.expected(), statistics.lost()), (4, 0));
 }
 
 #[test]
@@ -50,6 +62,17 @@ fn an_even_stream_has_no_jitter_and_an_uneven_one_has() {
     }
     assert_eq!(even.jitter(), 0);
     assert!((470..=490).contains(&uneven.jitter()), "{}", uneven.jitter());
+}
+
+#[test]
+fn the_burst_of_a_frame_is_not_jitter() {
+    let start = Instant::now();
+    let mut statistics = SourceStatistics::new(90_000);
+    for n in 0..500_u16 {
+        let (frame, part) = (u32::from(n / 5), u32::from(n % 5));
+        statistics.handle_packet(n, frame * 3_600, start + 40 * MS * frame + MS * part);
+    }
+    assert_eq!(statistics.jitter(), 0);
 }
 
 #[test]
