@@ -75,6 +75,14 @@ pub(crate) enum Verdict {
     Closed,
 }
 
+impl Binding {
+    /// Packets of this layer go out, or will after a keyframe.
+    pub fn takes(&self, layer: u8) -> bool {
+        let targeted = self.selector.target().is_some_and(|target| target.layer == layer);
+        self.open && (targeted || self.selector.current() == Some(layer))
+    }
+}
+
 impl Stream {
     pub fn new(spec: SubscriptionSpec, first: u16, repair_first: u16) -> Self {
         let rewriter = Rewriter::new(first);

@@ -91,9 +91,6 @@ impl Encoding {
         let revived = packet.arrived.saturating_duration_since(self.last_packet) >= timeout;
         self.last_packet = packet.arrived;
         self.meter.count(packet);
-        if packet.frame.key {
-            self.keyframes.handle_keyframe();
-        }
         revived
     }
 }

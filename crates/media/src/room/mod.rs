@@ -42,6 +42,8 @@ pub struct Room {
     edges: BTreeSet<Edge>,
     /// Participants with something to send, each once.
     ready: VecDeque<u16>,
+    /// Encodings, each once, of which someone needs a keyframe: (publication, layer).
+    asks: Vec<(u16, u8)>,
     speakers: Speakers,
     /// When rates are measured and layers looked after next.
     next_layers: Instant,
@@ -60,6 +62,7 @@ impl Room {
             publications: Slots::new(),
             edges: BTreeSet::new(),
             ready: VecDeque::new(),
+            asks: Vec::new(),
             speakers: Speakers::new(),
             next_layers: now,
             events: Events::default(),

@@ -118,6 +118,9 @@ impl Room {
         }
         let sealed_red = kept.red == Some(0);
         self.fan_out(&Arrival { publication: place.publication, packet, sealed_red });
+        if packet.frame.key {
+            self.satisfy(place);
+        }
         if packet.size == 0 { Err(RtpDrop::Padding) } else { Ok(()) }
     }
 
@@ -143,6 +146,14 @@ impl Room {
             *slot = Some(Box::new(new));
         }
         Ok(true)
+    }
+
+    /// A keyframe came: whoever asked has it.
+    fn satisfy(&mut self, place: Place) {
+        let publication = self.publications.get_mut(place.publication);
+        if let Some(encoding) = publication.and_then(|publication| publication.encoding_mut(place.layer)) {
+            encoding.keyframes.handle_keyframe();
+        }
     }
 
     fn hear(&mut self, place: Place, level: u8, now: Instant) {

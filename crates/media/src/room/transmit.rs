@@ -21,6 +21,7 @@ impl Room {
     }
 
     pub(super) fn next_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        self.send_keyframe_requests(now);
         loop {
             let &slot = self.ready.front()?;
             let Some(participant) = self.participants.get_mut(slot) else {

@@ -125,16 +125,30 @@ impl Room {
         // What never sent anything begins with a keyframe.
         let Some(encoding) = encoding else { return };
         encoding.keyframes.request(now);
-        self.poll_keyframe_request(slot, layer, now);
+        if !self.asks.contains(&(slot, layer)) {
+            self.asks.push((slot, layer));
+        }
+    }
+
+    /// Sends what was asked for since the last time. Not done at once: the packet under way may be the keyframe.
+    pub(super) fn send_keyframe_requests(&mut self, now: Instant) {
+        while let Some((slot, layer)) = self.asks.pop() {
+            self.poll_keyframe_request(slot, layer, now);
+        }
     }
 
     fn poll_keyframe_request(&mut self, slot: u16, layer: u8, now: Instant) {
         let Some(publication) = self.publications.get_mut(slot) else { return };
         let owner = publication.owner;
-        let muted = publication.muted;
+        let needed = !publication.muted
+            && publication.audience.iter().any(|&(receiver, stream)| {
+                let streams = self.participants.get(receiver).map(|participant| &participant.downlink.streams);
+                let binding = streams.and_then(|streams| streams.get(usize::from(stream))?.binding);
+                binding.is_some_and(|binding| binding.takes(layer))
+            });
         let Some(encoding) = publication.encoding_mut(layer) else { return };
-        if muted {
-            // Nobody would see it; whoever waits asks again when it is unmuted.
+        if !needed {
+            // Nobody would see it; whoever waits asks again when it flows again.
             return encoding.keyframes.cancel();
         }
         let Some(ask) = encoding.keyframes.poll_request(now) else { return };

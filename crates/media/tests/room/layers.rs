@@ -1,0 +1,185 @@
+//! Which layer a receiver gets.
+
+use std::time::Duration;
+
+use parlour_media::MediaEvent;
+use parlour_model::command::TrackSettings;
+use parlour_model::{Bitrate, Layer, Quality, VideoSize};
+
+use crate::stage::{CAMERA, Camera, OTHER, Outgoing, RECEIVER, Received, Stage, camera_subscription};
+
+const FRAME: Duration = Duration::from_millis(33);
+
+/// A camera with three layers, filmed for a while.
+struct Simulcast {
+    layers: Vec<Camera>,
+    frames: usize,
+    /// Layers that the publisher sends.
+    sending: [bool; 3],
+}
+
+impl Simulcast {
+    fn new() -> Self {
+        let layers = ["q", "h", "f"].map(|rid| Camera::new(Some(rid))).to_vec();
+        Self { layers, frames: 0, sending: [true; 3] }
+    }
+
+    /// Sends frames; the publisher answers keyframe requests.
+    fn film(&mut self, stage: &mut Stage, frames: usize) {
+        for _ in 0..frames {
+            let asked = stage.plis();
+            stage.rtcp.clear();
+            for (index, camera) in self.layers.iter_mut().enumerate() {
+                if !self.sending[index] {
+                    continue;
+                }
+                let packets: Vec<Outgoing> = if self.frames == 0 || asked.contains(&camera.ssrc) {
+                    camera.keyframe(1 + index * 2)
+                } else {
+                    camera.temporal(self.frames, 1 + index * 2)
+                };
+                stage.send_all(&packets);
+            }
+            self.frames += 1;
+            stage.pass(FRAME);
+        }
+    }
+
+    /// The layer that a packet was of: the payload names its number.
+    fn layer_of(&self, got: &Received) -> usize {
+        let payload = got.rtp().payload;
+        let sequence = u16::from_be_bytes([payload[7], payload[8]]);
+        let near = |camera: &Camera| camera.sequence.wrapping_sub(sequence) < 20;
+        self.layers.iter().position(near).unwrap()
+    }
+
+    fn film_and_look(&mut self, stage: &mut Stage) -> usize {
+        self.film(stage, 4);
+        let got = stage.camera();
+        self.layer_of(got.last().unwrap())
+    }
+}
+
+fn shown(width: u32, height: u32) -> TrackSettings {
+    TrackSettings { size: Some(VideoSize { width, height }), ..TrackSettings::default() }
+}
+
+#[test]
+fn the_layer_follows_the_size_it_is_shown_at() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 30);
+    for (width, height, layer) in [(1_280, 720, 2), (320, 180, 0), (600, 340, 1), (180, 320, 0), (1_920, 1_080, 2)] {
+        stage.room.set_preferences(RECEIVER, CAMERA, shown(width, height), stage.now);
+        stage.collect();
+        simulcast.film(&mut stage, 30);
+        assert_eq!(simulcast.film_and_look(&mut stage), layer, "{width}x{height}");
+    }
+}
+
+#[test]
+fn the_layer_follows_the_quality_asked_for() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    for (quality, layer) in [(Quality::Low, 0), (Quality::High, 2), (Quality::Medium, 1)] {
+        let settings = TrackSettings { quality: Some(quality), ..TrackSettings::default() };
+        stage.room.set_preferences(RECEIVER, CAMERA, settings, stage.now);
+        stage.collect();
+        simulcast.film(&mut stage, 30);
+        assert_eq!(simulcast.film_and_look(&mut stage), layer);
+    }
+}
+
+#[test]
+fn rids_name_layers_whatever_their_order() {
+    let mut stage = Stage::watching(&["f", "q", "h"]);
+    let mut simulcast = Simulcast::new();
+    stage.room.set_preferences(RECEIVER, CAMERA, shown(320, 180), stage.now);
+    simulcast.film(&mut stage, 30);
+    assert_eq!(simulcast.film_and_look(&mut stage), 0);
+}
+
+#[test]
+fn a_dead_layer_is_left_and_taken_up_again_when_it_returns() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 60);
+    assert_eq!(simulcast.film_and_look(&mut stage), 2);
+    simulcast.sending[2] = false;
+    simulcast.film(&mut stage, 75);
+    assert_eq!(simulcast.film_and_look(&mut stage), 1);
+    simulcast.sending[2] = true;
+    simulcast.film(&mut stage, 30);
+    assert_eq!(simulcast.film_and_look(&mut stage), 2);
+}
+
+#[test]
+fn a_camera_that_pauses_altogether_keeps_its_layer() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 60);
+    let switches = stage.room.counters().layer_switches;
+    stage.pass(Duration::from_secs(10));
+    simulcast.film(&mut stage, 30);
+    assert_eq!(simulcast.film_and_look(&mut stage), 2);
+    assert_eq!(stage.room.counters().layer_switches, switches);
+}
+
+#[test]
+fn the_layer_follows_the_budget_down_to_temporal_layers_and_to_a_pause() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 90);
+    // One, three and five packets of 200 bytes at 30 frames: 48, 145 and 242 kbit/s.
+    let mut rates = Vec::new();
+    for kbps in [300, 200, 60, 30, 5] {
+        stage.room.set_budget(RECEIVER, Bitrate::kbps(kbps), stage.now);
+        stage.collect();
+        simulcast.film(&mut stage, 30);
+        stage.clear();
+        simulcast.film(&mut stage, 60);
+        let bytes: usize = stage.camera().iter().map(|got| got.rtp().payload.len()).sum();
+        rates.push(bytes * 8 / 2_000);
+        assert!(bytes * 8 / 2_000 <= kbps as usize, "{bytes}");
+    }
+    assert!(rates[0] > 220 && rates[1] > 120 && rates[2] > 44 && rates[3] > 10 && rates[4] == 0, "{rates:?}");
+}
+
+#[test]
+fn a_pause_for_want_of_budget_is_told_and_so_is_its_end() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 40);
+    for (kbps, paused) in [(5, true), (5_000, false)] {
+        stage.events.clear();
+        stage.room.set_budget(RECEIVER, Bitrate::kbps(kbps), stage.now);
+        stage.collect();
+        assert_eq!(stage.events.iter().filter(|event| matches!(event, MediaEvent::StreamState { .. })).count(), 1);
+        assert!(stage.events.contains(&MediaEvent::StreamState { receiver: RECEIVER, publication: CAMERA, paused }));
+    }
+}
+
+#[test]
+fn a_publisher_is_told_which_layers_anybody_takes() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    let told = |stage: &Stage| {
+        stage.events.iter().rev().find_map(|event| match event {
+            MediaEvent::SubscribedLayers { wanted, .. } => Some(wanted.clone()),
+            _ => None,
+        })
+    };
+    let layers = |states: [bool; 3]| Some([Layer(0), Layer(1), Layer(2)].into_iter().zip(states).collect::<Vec<_>>());
+    stage.room.set_preferences(RECEIVER, CAMERA, shown(320, 180), stage.now);
+    simulcast.film(&mut stage, 60);
+    stage.room.subscribe(camera_subscription(OTHER), stage.now);
+    stage.room.set_preferences(OTHER, CAMERA, shown(640, 360), stage.now);
+    simulcast.film(&mut stage, 250);
+    assert_eq!(told(&stage), layers([true, true, false]));
+    stage.room.set_preferences(OTHER, CAMERA, shown(1_280, 720), stage.now);
+    stage.collect();
+    assert_eq!(told(&stage), layers([true, true, true]));
+    stage.room.unsubscribe(OTHER, CAMERA, stage.now);
+    simulcast.film(&mut stage, 250);
+    assert_eq!(told(&stage), layers([true, false, false]));
+}

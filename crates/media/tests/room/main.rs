@@ -1,0 +1,9 @@
+//! What a room does, seen from outside: packets in, packets and events out.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+mod forwarding;
+mod layers;
+mod numbering;
+mod repair;
+mod reports;
+mod stage;
