@@ -1,0 +1,52 @@
+//! The `parlour` program. It parses, wires and drains; no rule of the product is here.
+#![allow(clippy::print_stdout, reason = "a command's answer goes to standard output")]
+
+mod args;
+mod config;
+mod demo;
+mod log;
+mod ops;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command, ConfigCommand, TokenCommand};
+use crate::config::{Config, ConfigError};
+
+/// Exit codes: 0 done, 1 failed while working, 2 wrong use or configuration.
+const FAILED: u8 = 1;
+const WRONG_USE: u8 = 2;
+
+fn main() -> ExitCode {
+    match Args::parse().command {
+        Command::Serve(args) => {
+            report(Config::load(args.config.as_deref()).and_then(|config| args.apply(config)), serve::run)
+        }
+        Command::Token(TokenCommand::Create(args)) => {
+            report(Config::load(args.config.as_deref()), |config| token::create(&args, &config))
+        }
+        Command::Config(ConfigCommand::Check { file }) => report(Config::load(Some(&file)), |config| {
+            println!("{} is valid: {}", file.display(), config.summary());
+            Ok(())
+        }),
+    }
+}
+
+/// Runs what a valid configuration is there for, and says what went wrong in one line.
+fn report(
+    config: Result<Config, ConfigError>,
+    work: impl FnOnce(Config) -> Result<(), Box<dyn std::error::Error>>,
+) -> ExitCode {
+    let (error, code) = match config {
+        Err(error) => (error.to_string(), WRONG_USE),
+        Ok(config) => match work(config) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => (error.to_string(), FAILED),
+        },
+    };
+    eprintln!("parlour: {error}");
+    ExitCode::from(code)
+}
