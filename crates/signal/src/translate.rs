@@ -6,3 +6,6 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod roster;
 pub(crate) mod track;
+
+#[cfg(test)]
+mod tests;
