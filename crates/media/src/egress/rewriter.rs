@@ -62,7 +62,7 @@ struct Shift {
     key: u8,
 }
 
-/// The newest that went out.
+/// The newest that went out or was left out.
 #[derive(Clone, Copy, Debug)]
 struct Newest {
     source: Source,
@@ -108,7 +108,7 @@ impl Rewriter {
         self.runs.back().filter(|run| self.running && run.source == source).map(|run| run.shift.timestamp)
     }
 
-    /// The newest incoming timestamp that went out and its source.
+    /// The newest incoming timestamp that went out or was left out, and its source.
     pub fn newest(&self) -> Option<(Source, u32)> {
         self.newest.map(|newest| (newest.source, newest.incoming_timestamp))
     }
@@ -171,6 +171,8 @@ impl Rewriter {
             self.runs.pop_back();
         }
         self.push(next);
+        // Pictures before this one may still come late and take the numbers left for them: the next run begins above.
+        self.advance(&next, packet);
     }
 
     /// The place of a late packet; `None` if none was left for it.
@@ -209,17 +211,22 @@ impl Rewriter {
         };
         run.end = run.end.max(packet.sequence + 1);
         let out = rewritten(run, packet, false);
-        let source = run.source;
+        let run = *run;
         self.next = self.next.max(out.sequence + 1);
+        self.advance(&run, packet);
+        out
+    }
+
+    fn advance(&mut self, run: &Run, packet: &Inbound) {
+        let out = rewritten(run, packet, false);
         let previous = self.newest.map(|newest| newest.picture).unwrap_or_default();
         self.newest = Some(Newest {
-            source,
+            source: run.source,
             incoming_timestamp: packet.timestamp,
             timestamp: out.timestamp,
             arrived: packet.arrived,
             picture: out.picture.unwrap_or(previous),
         });
-        out
     }
 
     fn push(&mut self, run: Run) {

@@ -54,13 +54,18 @@ impl Encoding {
 
     /// Goes on under a new SSRC: what came is kept, what is counted begins anew.
     pub fn renumber(&mut self, ssrc: u32, section: &IngressSection) {
-        let highest = self.statistics.highest().unwrap_or(0) + self.offset;
+        let highest = self.newest();
         self.ssrc = ssrc;
         self.generation = self.generation.wrapping_add(1);
         self.offset = ((highest >> 16) + 1) << 16;
         self.statistics = SourceStatistics::new(section.codec.clock_rate());
         self.gaps = gap_tracker(section);
         self.clock = None;
+    }
+
+    /// The highest number so far.
+    pub fn newest(&self) -> u64 {
+        self.statistics.highest().unwrap_or(0) + self.offset
     }
 
     /// A packet came on the stream itself: its number here. `None` for one that fits nowhere.

@@ -10,7 +10,8 @@ use crate::egress::rewriter::Rewritten;
 use crate::egress::stream::Verdict;
 use crate::error::ForwardDrop;
 use crate::event::MediaEvent;
-use crate::inbound::Inbound;
+use crate::inbound::{Frame, Inbound};
+use crate::publication::Encoding;
 use crate::room::Room;
 
 /// A packet that lies in its publication's cache and what forwarding needs to know of it.
@@ -29,6 +30,20 @@ struct Way {
     stream: u16,
     kind: MediaKind,
 }
+
+/// What came of a packet on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It went out, or not, as it should.
+    Done,
+    /// It went out as the first of its layer.
+    Began,
+    /// It, and what depends on it, did not go out.
+    NeedsKeyframe,
+}
+
+/// A keyframe with what follows it in half a second is not longer.
+const MAX_CATCH_UP: u64 = 512;
 
 impl Room {
     /// Forwards a packet to everyone it is for.
@@ -52,11 +67,43 @@ impl Room {
         }
     }
 
-    /// Forwards a packet one way; whether a keyframe of its layer is needed now.
+    /// Forwards a packet one way, and what it had to wait for; whether a keyframe of its layer is needed now.
     fn forward(&mut self, arrival: &Arrival, way: Way) -> bool {
+        match self.forward_one(arrival, way) {
+            Step::Began => self.catch_up(arrival, way),
+            Step::Done => false,
+            Step::NeedsKeyframe => true,
+        }
+    }
+
+    /// The beginning of a keyframe was lost and came back: the rest of it, and what came since, lies in the cache.
+    fn catch_up(&mut self, arrival: &Arrival, way: Way) -> bool {
         let Some(publication) = self.publications.get(arrival.publication) else { return false };
-        let Some(participant) = self.participants.get_mut(way.receiver) else { return false };
-        let Some(stream) = participant.downlink.streams.get_mut(usize::from(way.stream)) else { return false };
+        let codec = publication.codec();
+        let newest = publication.encoding(arrival.packet.layer).map_or(0, Encoding::newest);
+        let first = arrival.packet.sequence + 1;
+        let last = newest.min(first + MAX_CATCH_UP);
+        for sequence in first..=last {
+            let encoding = self.publications.get(arrival.publication).and_then(|p| p.encoding(arrival.packet.layer));
+            let Some((kept, _, payload)) = encoding.and_then(|encoding| encoding.cache.get(sequence)) else { continue };
+            let packet = Inbound {
+                sequence,
+                timestamp: kept.timestamp,
+                size: payload.len(),
+                frame: Frame::read(codec, payload),
+                ..arrival.packet
+            };
+            if self.forward_one(&Arrival { packet, ..*arrival }, way) == Step::NeedsKeyframe {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn forward_one(&mut self, arrival: &Arrival, way: Way) -> Step {
+        let Some(publication) = self.publications.get(arrival.publication) else { return Step::Done };
+        let Some(participant) = self.participants.get_mut(way.receiver) else { return Step::Done };
+        let Some(stream) = participant.downlink.streams.get_mut(usize::from(way.stream)) else { return Step::Done };
         let mut packet = arrival.packet;
         if arrival.sealed_red && stream.spec.red.is_none() {
             self.counters.count_forward_drop(ForwardDrop::Unwrap);
@@ -66,22 +113,25 @@ impl Room {
         let rate = publication.codec().clock_rate();
         let align = |newest, timestamp| publication.ticks_since(newest, timestamp, packet.layer, packet.timestamp);
         match stream.forward(source, &packet, rate, align) {
-            Verdict::Closed => false,
+            Verdict::Closed => Step::Done,
             Verdict::Drop(reason) => {
                 self.counters.count_forward_drop(reason);
-                reason == ForwardDrop::AwaitsKeyframe
+                if reason == ForwardDrop::AwaitsKeyframe { Step::NeedsKeyframe } else { Step::Done }
             }
             Verdict::Send(out) => self.send(arrival, way, out),
             Verdict::Switch(out) => {
                 self.note_switch(way, packet.arrived);
-                self.send(arrival, way, out)
+                match self.send(arrival, way, out) {
+                    Step::Done => Step::Began,
+                    lost => lost,
+                }
             }
         }
     }
 
-    /// Sends a packet on its way; whether a keyframe is needed because it was given up.
-    fn send(&mut self, arrival: &Arrival, way: Way, out: Rewritten) -> bool {
-        let Some(participant) = self.participants.get_mut(way.receiver) else { return false };
+    /// Sends a packet on its way.
+    fn send(&mut self, arrival: &Arrival, way: Way, out: Rewritten) -> Step {
+        let Some(participant) = self.participants.get_mut(way.receiver) else { return Step::Done };
         let item = Outgoing {
             stream: way.stream,
             publication: arrival.publication,
@@ -98,10 +148,10 @@ impl Room {
             self.mark_ready(way.receiver);
         }
         match outcome {
-            Ok(()) => false,
+            Ok(()) => Step::Done,
             Err(loss) => {
                 self.counters.count_forward_drops(loss.reason, loss.packets);
-                way.kind == MediaKind::Video
+                if way.kind == MediaKind::Video { Step::NeedsKeyframe } else { Step::Done }
             }
         }
     }
