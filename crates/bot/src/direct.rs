@@ -109,7 +109,12 @@ impl World {
     }
 
     /// The worker.
-    pub fn shard(&mut self) -> &mut Shard {
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The worker, to be told something beside the bots.
+    pub fn shard_mut(&mut self) -> &mut Shard {
         &mut self.shard
     }
 
