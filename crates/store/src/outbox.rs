@@ -1,0 +1,218 @@
+//! Events and their way to webhook endpoints: kept in the change that made them, delivered per session in order,
+//! retried over days, then laid aside as dead until replayed.
+
+use parlour_model::SessionId;
+use rusqlite::{Row, params};
+
+use crate::error::StoreError;
+use crate::store::{Change, Store};
+
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+
+/// Waits after each failed attempt, as Standard Webhooks suggests: quick at first, over three days in all.
+const RETRIES: [i64; 9] =
+    [5 * SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 20 * HOUR, 36 * HOUR];
+
+/// Rows a read gives at most.
+const MAX_PAGE: u32 = 1_000;
+
+/// An event as kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Over all sessions, ascending: the cursor of a reader.
+    pub number: i64,
+    /// Of which session.
+    pub session: SessionId,
+    /// 1, 2, 3 … within it.
+    pub seq: i64,
+    /// A word of the API.
+    pub kind: String,
+    /// JSON, thin: ids and times.
+    pub body: String,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// An endpoint to be made.
+#[derive(Clone)]
+pub struct NewEndpoint {
+    /// Our name of it.
+    pub id: String,
+    /// Where to.
+    pub url: String,
+    /// Signs what is sent.
+    pub secret: Vec<u8>,
+    /// Milliseconds since the Unix epoch.
+    pub created_at_ms: i64,
+}
+
+/// An endpoint as kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Our name of it.
+    pub id: String,
+    /// Where to.
+    pub url: String,
+    /// Signs what is sent.
+    pub secret: Vec<u8>,
+    /// Nothing is delivered to it since.
+    pub disabled_at_ms: Option<i64>,
+}
+
+/// Something to be sent now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where to.
+    pub endpoint: String,
+    /// What.
+    pub event: StoredEvent,
+    /// Failed before.
+    pub attempts: u32,
+}
+
+fn event_from_row(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
+    Ok(StoredEvent {
+        number: row.get(0)?,
+        session: row.get::<_, String>(1)?.into(),
+        seq: row.get(2)?,
+        kind: row.get(3)?,
+        body: row.get(4)?,
+        at_ms: row.get(5)?,
+    })
+}
+
+impl Change<'_> {
+    /// Keeps an event of a session and puts it on its way to every endpoint in use. Returns its number.
+    pub fn emit(&mut self, session: &SessionId, kind: &str, body: &str, now_ms: i64) -> Result<i64, StoreError> {
+        let seq: i64 = self
+            .transaction
+            .prepare_cached("UPDATE session SET event_seq = event_seq + 1 WHERE id = ?1 RETURNING event_seq")?
+            .query_row([session.as_str()], |row| row.get(0))?;
+        let number: i64 = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO event (session, seq, kind, body, at) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING number",
+            )?
+            .query_row(params![session.as_str(), seq, kind, body, now_ms], |row| row.get(0))?;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO delivery (endpoint, event, session, state, next_at)
+                 SELECT id, ?1, ?2, 'pending', ?3 FROM endpoint WHERE disabled_at IS NULL",
+            )?
+            .execute(params![number, session.as_str(), now_ms])?;
+        Ok(number)
+    }
+
+    /// Makes an endpoint; it is sent what happens from now on.
+    pub fn create_endpoint(&mut self, endpoint: &NewEndpoint) -> Result<(), StoreError> {
+        self.transaction
+            .prepare_cached("INSERT INTO endpoint (id, url, secret, created_at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![endpoint.id, endpoint.url, endpoint.secret, endpoint.created_at_ms])?;
+        Ok(())
+    }
+
+    /// Takes an endpoint away, and what was on its way to it.
+    pub fn delete_endpoint(&mut self, id: &str) -> Result<(), StoreError> {
+        let deleted = self.transaction.prepare_cached("DELETE FROM endpoint WHERE id = ?1")?.execute([id])?;
+        if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
+    /// It arrived.
+    pub fn delivered(&mut self, endpoint: &str, event: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE delivery SET state = 'delivered' WHERE endpoint = ?1 AND event = ?2 AND state = 'pending'";
+        self.transaction.prepare_cached(sql)?.execute(params![endpoint, event])?;
+        Ok(())
+    }
+
+    /// It did not arrive: tried again later, or, after the last time, laid aside so that the session's next events
+    /// are not kept back for ever. Returns when it is tried again.
+    pub fn delivery_failed(&mut self, endpoint: &str, event: i64, now_ms: i64) -> Result<Option<i64>, StoreError> {
+        let attempts: u32 = self
+            .transaction
+            .prepare_cached(
+                "UPDATE delivery SET attempts = attempts + 1
+                 WHERE endpoint = ?1 AND event = ?2 AND state = 'pending' RETURNING attempts",
+            )?
+            .query_row(params![endpoint, event], |row| row.get(0))?;
+        let wait = usize::try_from(attempts).ok().and_then(|n| RETRIES.get(n.saturating_sub(1)));
+        let next_at = wait.map(|wait| now_ms.saturating_add(*wait));
+        self.transaction
+            .prepare_cached(
+                "UPDATE delivery SET state = CASE WHEN ?3 IS NULL THEN 'dead' ELSE 'pending' END,
+                 next_at = coalesce(?3, next_at) WHERE endpoint = ?1 AND event = ?2",
+            )?
+            .execute(params![endpoint, event, next_at])?;
+        Ok(next_at)
+    }
+
+    /// Puts everything from this event on back on its way to an endpoint, whatever became of it; returns how many.
+    pub fn replay(&mut self, endpoint: &str, from_event: i64, now_ms: i64) -> Result<usize, StoreError> {
+        let sql = "INSERT INTO delivery (endpoint, event, session, state, next_at)
+             SELECT ?1, number, session, 'pending', ?3 FROM event WHERE number >= ?2
+             ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', attempts = 0, next_at = ?3";
+        Ok(self.transaction.prepare_cached(sql)?.execute(params![endpoint, from_event, now_ms])?)
+    }
+}
+
+impl Store {
+    /// Events after the given number, of one session or all; at most 1,000 a call.
+    pub fn events_after(
+        &self,
+        number: i64,
+        session: Option<&SessionId>,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT number, session, seq, kind, body, at FROM event
+             WHERE number > ?1 AND (?2 IS NULL OR session = ?2) ORDER BY number LIMIT ?3",
+        )?;
+        let session = session.map(SessionId::as_str);
+        let rows = statement.query_map(params![number, session, limit.min(MAX_PAGE)], event_from_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What is to be sent now: of each endpoint and session only the oldest, so that order is kept.
+    pub fn due_deliveries(&self, now_ms: i64, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.number, e.session, e.seq, e.kind, e.body, e.at, d.endpoint, d.attempts
+             FROM delivery d JOIN event e ON e.number = d.event
+             WHERE d.state = 'pending' AND d.next_at <= ?1 AND NOT EXISTS (
+                 SELECT 1 FROM delivery earlier WHERE earlier.state = 'pending' AND earlier.endpoint = d.endpoint
+                 AND earlier.session = d.session AND earlier.event < d.event)
+             ORDER BY d.event LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![now_ms, limit.min(MAX_PAGE)], |row| {
+            Ok(Delivery { event: event_from_row(row)?, endpoint: row.get(6)?, attempts: row.get(7)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When something is to be sent next; `None`: nothing is on its way.
+    pub fn next_delivery_at(&self) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT min(next_at) FROM delivery WHERE state = 'pending'";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+
+    /// What was laid aside for an endpoint, oldest first; at most 1,000 a call.
+    pub fn dead_letters(&self, endpoint: &str) -> Result<Vec<StoredEvent>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.number, e.session, e.seq, e.kind, e.body, e.at
+             FROM delivery d JOIN event e ON e.number = d.event
+             WHERE d.endpoint = ?1 AND d.state = 'dead' ORDER BY e.number LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![endpoint, MAX_PAGE], event_from_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// All endpoints, in order of id.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
+        let sql = "SELECT id, url, secret, disabled_at FROM endpoint ORDER BY id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(Endpoint { id: row.get(0)?, url: row.get(1)?, secret: row.get(2)?, disabled_at_ms: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

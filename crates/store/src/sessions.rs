@@ -1,0 +1,230 @@
+//! Sessions: what they were made with, and what a restart needs of them.
+
+use parlour_model::session::{Modality, Schedule, SessionKind, SessionPhase, SessionPolicy, SessionSnapshot};
+use parlour_model::{Redacted, SessionId};
+use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::store::{Change, Store};
+
+/// Sessions a listing gives at most.
+const MAX_PAGE: u32 = 1_000;
+
+const COLUMNS: &str = "number, id, external_id, spec, policy, snapshot, version, created_at, ended_at";
+
+/// What a session is, its rules aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionSpec {
+    /// For whom.
+    pub kind: SessionKind,
+    /// In what.
+    pub modality: Modality,
+    /// When.
+    pub schedule: Option<Schedule>,
+    /// Shown to participants when media fails.
+    pub backup_plan: Redacted<String>,
+}
+
+/// A session to be made.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its name.
+    pub id: SessionId,
+    /// The integrator's, opaque.
+    pub external_id: Option<String>,
+    /// What it is.
+    pub spec: SessionSpec,
+    /// Its rules.
+    pub policy: SessionPolicy,
+    /// Milliseconds since the Unix epoch.
+    pub created_at_ms: i64,
+}
+
+/// A session as kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// In order of creation; the cursor of a listing.
+    pub number: i64,
+    /// Its name.
+    pub id: SessionId,
+    /// The integrator's, opaque.
+    pub external_id: Option<String>,
+    /// What it is.
+    pub spec: SessionSpec,
+    /// Its rules.
+    pub policy: SessionPolicy,
+    /// What a restart needs; `None` until somebody came.
+    pub snapshot: Option<SessionSnapshot>,
+    /// Grows with each edit, not with what happens in the session.
+    pub version: i64,
+    /// Milliseconds since the Unix epoch.
+    pub created_at_ms: i64,
+    /// Likewise; `None`: it may still be held.
+    pub ended_at_ms: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SpecText {
+    kind: SessionKind,
+    modality: Modality,
+    schedule: Option<Schedule>,
+    backup_plan: String,
+}
+
+impl SessionSpec {
+    fn to_json(&self) -> Result<String, StoreError> {
+        let Redacted(backup_plan) = self.backup_plan.clone();
+        let text = SpecText { kind: self.kind, modality: self.modality, schedule: self.schedule, backup_plan };
+        Ok(serde_json::to_string(&text)?)
+    }
+
+    fn from_json(text: &str) -> Result<Self, StoreError> {
+        let SpecText { kind, modality, schedule, backup_plan } = serde_json::from_str(text)?;
+        Ok(Self { kind, modality, schedule, backup_plan: Redacted(backup_plan) })
+    }
+}
+
+/// A row before its texts are parsed.
+struct Raw {
+    number: i64,
+    id: String,
+    external_id: Option<String>,
+    spec: String,
+    policy: String,
+    snapshot: Option<String>,
+    version: i64,
+    created_at_ms: i64,
+    ended_at_ms: Option<i64>,
+}
+
+impl Raw {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            id: row.get(1)?,
+            external_id: row.get(2)?,
+            spec: row.get(3)?,
+            policy: row.get(4)?,
+            snapshot: row.get(5)?,
+            version: row.get(6)?,
+            created_at_ms: row.get(7)?,
+            ended_at_ms: row.get(8)?,
+        })
+    }
+
+    fn parse(self) -> Result<SessionRow, StoreError> {
+        Ok(SessionRow {
+            number: self.number,
+            id: self.id.into(),
+            external_id: self.external_id,
+            spec: SessionSpec::from_json(&self.spec)?,
+            policy: serde_json::from_str(&self.policy)?,
+            snapshot: self.snapshot.as_deref().map(serde_json::from_str).transpose()?,
+            version: self.version,
+            created_at_ms: self.created_at_ms,
+            ended_at_ms: self.ended_at_ms,
+        })
+    }
+}
+
+impl Change<'_> {
+    /// Makes a session; its version is 1.
+    pub fn create_session(&mut self, session: &NewSession) -> Result<(), StoreError> {
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO session (id, external_id, spec, policy, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                session.id.as_str(),
+                session.external_id,
+                session.spec.to_json()?,
+                serde_json::to_string(&session.policy)?,
+                session.created_at_ms
+            ])?;
+        Ok(())
+    }
+
+    /// Changes what a client of the API may change, if it is still at `expected`; returns the new version.
+    pub fn edit_session(
+        &mut self,
+        id: &SessionId,
+        expected: i64,
+        spec: &SessionSpec,
+        policy: &SessionPolicy,
+    ) -> Result<i64, StoreError> {
+        let edited: Option<i64> = self
+            .transaction
+            .prepare_cached(
+                "UPDATE session SET spec = ?3, policy = ?4, version = version + 1
+                 WHERE id = ?1 AND version = ?2 RETURNING version",
+            )?
+            .query_row(params![id.as_str(), expected, spec.to_json()?, serde_json::to_string(policy)?], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        match edited {
+            Some(version) => Ok(version),
+            None if self.knows_session(id)? => Err(StoreError::VersionConflict),
+            None => Err(StoreError::NotFound),
+        }
+    }
+
+    /// Keeps how a session is now. Its rules in the snapshot become its rules; `Ended` ends it, for good.
+    pub fn save_snapshot(&mut self, id: &SessionId, snapshot: &SessionSnapshot, now_ms: i64) -> Result<(), StoreError> {
+        let ended_at = (snapshot.phase == SessionPhase::Ended).then_some(now_ms);
+        let changed = self
+            .transaction
+            .prepare_cached(
+                "UPDATE session SET snapshot = ?2, policy = ?3, ended_at = coalesce(ended_at, ?4) WHERE id = ?1",
+            )?
+            .execute(params![
+                id.as_str(),
+                serde_json::to_string(snapshot)?,
+                serde_json::to_string(&snapshot.policy)?,
+                ended_at
+            ])?;
+        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
+    /// Ends a session that nobody is in; one that ended before stays as it is.
+    pub fn end_session(&mut self, id: &SessionId, now_ms: i64) -> Result<(), StoreError> {
+        let changed = self
+            .transaction
+            .prepare_cached("UPDATE session SET ended_at = coalesce(ended_at, ?2) WHERE id = ?1")?
+            .execute(params![id.as_str(), now_ms])?;
+        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
+    fn knows_session(&self, id: &SessionId) -> Result<bool, StoreError> {
+        let mut statement = self.transaction.prepare_cached("SELECT 1 FROM session WHERE id = ?1")?;
+        Ok(statement.exists([id.as_str()])?)
+    }
+}
+
+impl Store {
+    /// One session.
+    pub fn session(&self, id: &SessionId) -> Result<SessionRow, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM session WHERE id = ?1");
+        self.connection.prepare_cached(&sql)?.query_row([id.as_str()], Raw::from_row)?.parse()
+    }
+
+    /// Sessions in order of creation, after the given number; at most 1,000 a call.
+    pub fn sessions_after(&self, number: i64, limit: u32) -> Result<Vec<SessionRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM session WHERE number > ?1 ORDER BY number LIMIT ?2");
+        self.collect(&sql, number, limit)
+    }
+
+    /// Those that were not ended, in order of creation, after the given number: what a start brings back.
+    pub fn running_sessions_after(&self, number: i64, limit: u32) -> Result<Vec<SessionRow>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM session WHERE ended_at IS NULL AND number > ?1 ORDER BY number LIMIT ?2");
+        self.collect(&sql, number, limit)
+    }
+
+    fn collect(&self, sql: &str, number: i64, limit: u32) -> Result<Vec<SessionRow>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![number, limit.min(MAX_PAGE)], Raw::from_row)?;
+        rows.map(|row| row.map_err(StoreError::from)?.parse()).collect()
+    }
+}
