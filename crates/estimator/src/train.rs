@@ -28,7 +28,6 @@ struct Open {
 /// A finished burst.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Train {
-    pub(crate) at: u64,
     pub(crate) bytes: f64,
     /// Seconds it took to send.
     pub(crate) sent_in: f64,
@@ -95,7 +94,7 @@ impl Trains {
             Burst::Probe(id) => Some(id),
             _ => None,
         };
-        let train = Train { at: open.arrived.1, bytes: open.bytes as f64, sent_in, arrived_in, probe };
+        let train = Train { bytes: open.bytes as f64, sent_in, arrived_in, probe };
         if probe.is_some() {
             self.finished.push_back(train);
             self.finished.truncate(4);
