@@ -10,7 +10,7 @@ use crate::{Certificate, CertificateError};
 /// Which versions of DTLS a client may choose from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DtlsVersions {
-    /// 1.2 (RFC 6347) and 1.3 (RFC 9147); the client decides.
+    /// 1.2 (RFC 6347) and 1.3 (RFC 9147): 1.3 where the client offers it and it leads to AES-GCM for media.
     #[default]
     Both,
     /// 1.2 only.

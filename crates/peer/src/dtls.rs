@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use dimpl::{Dtls, Output, ProtocolVersion};
 
+use crate::hello::choose_version;
 use crate::sdp::Fingerprint;
 use crate::srtp::SrtpProfile;
 use crate::{Certificate, CertificateError, CloseReason, DtlsVersion, DtlsVersions};
@@ -50,13 +51,14 @@ impl DtlsSettings {
         Ok(Self { versions, config: Arc::new(config) })
     }
 
-    fn engine(&self, certificate: &Certificate, now: Instant) -> Dtls {
+    /// The engine for the client whose first datagram this is; `None` if it is not the beginning of a ClientHello.
+    fn engine(&self, certificate: &Certificate, datagram: &[u8], now: Instant) -> Option<Dtls> {
+        let version = choose_version(self.versions, datagram)?;
         let (config, certificate) = (Arc::clone(&self.config), certificate.dtls());
-        match self.versions {
-            DtlsVersions::Both => Dtls::new_auto(config, certificate, now),
-            DtlsVersions::Only12 => Dtls::new_12(config, certificate, now),
-            DtlsVersions::Only13 => Dtls::new_13(config, certificate, now),
-        }
+        Some(match version {
+            DtlsVersion::V12 => Dtls::new_12(config, certificate, now),
+            DtlsVersion::V13 => Dtls::new_13(config, certificate, now),
+        })
     }
 }
 
@@ -94,14 +96,17 @@ impl fmt::Debug for DtlsTransport {
 }
 
 impl DtlsTransport {
-    pub(crate) fn new(
+    /// A connection for the client whose first datagram this is; `None` if it is not the beginning of a ClientHello.
+    /// The datagram is still to be handled.
+    pub(crate) fn begin(
         settings: &DtlsSettings,
         certificate: &Certificate,
         fingerprint: Fingerprint,
+        datagram: &[u8],
         now: Instant,
-    ) -> Self {
-        Self {
-            engine: settings.engine(certificate, now),
+    ) -> Option<Self> {
+        Some(Self {
+            engine: settings.engine(certificate, datagram, now)?,
             fingerprint,
             verified: false,
             keys: None,
@@ -112,7 +117,7 @@ impl DtlsTransport {
             events: VecDeque::new(),
             closed: false,
             record: vec![0; RECORD_SIZE],
-        }
+        })
     }
 
     pub(crate) fn is_connected(&self) -> bool {

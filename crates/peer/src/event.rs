@@ -132,7 +132,8 @@ pub enum DatagramDrop {
     /// More checks than replies can wait.
     #[error("too many checks at once")]
     StunFlood,
-    /// DTLS from an address without a valid check, or before the client's fingerprint is known.
+    /// DTLS from an address without a valid check, before the client's fingerprint is known, or not beginning with the
+    /// beginning of a ClientHello.
     #[error("DTLS out of place")]
     DtlsOutOfPlace,
     /// DTLS that ended the connection.

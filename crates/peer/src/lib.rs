@@ -10,6 +10,7 @@ mod channels;
 mod config;
 mod dtls;
 mod event;
+mod hello;
 mod ice;
 mod liveness;
 mod negotiation;

@@ -175,9 +175,11 @@ impl Peer {
     fn handle_dtls(&mut self, now: Instant, route: Route, datagram: &[u8]) -> Result<(), DatagramDrop> {
         let remote = self.negotiation.remote().filter(|_| self.ice.is_valid(route));
         let remote = remote.ok_or(DatagramDrop::DtlsOutOfPlace)?;
-        let PeerConfig { dtls: settings, certificate, .. } = &*self.config;
-        let dtls =
-            self.dtls.get_or_insert_with(|| DtlsTransport::new(settings, certificate, remote.fingerprint.clone(), now));
+        if self.dtls.is_none() {
+            let PeerConfig { dtls: settings, certificate, .. } = &*self.config;
+            self.dtls = DtlsTransport::begin(settings, certificate, remote.fingerprint.clone(), datagram, now);
+        }
+        let dtls = self.dtls.as_mut().ok_or(DatagramDrop::DtlsOutOfPlace)?;
         self.counters.dtls_in += 1;
         let alive = dtls.handle_datagram(now, datagram);
         self.follow_dtls(now);
