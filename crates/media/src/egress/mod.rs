@@ -4,6 +4,7 @@ pub(crate) mod downlink;
 pub(crate) mod history;
 pub(crate) mod outgoing;
 pub(crate) mod pacer;
+pub(crate) mod packet;
 pub(crate) mod repair;
 pub(crate) mod rewriter;
 pub(crate) mod selector;

@@ -232,10 +232,9 @@ impl SourceTable {
         token(packet.extension(self.extensions.id(kind)?)?)
     }
 
-    /// By mid; where that was not negotiated by payload type, if only one section has it.
+    /// By mid; without one by payload type, if only one section has it.
     fn section_of(&self, packet: &Packet<'_>) -> Option<usize> {
-        if self.extensions.id(ExtensionKind::Mid).is_some() {
-            let mid = self.name(packet, ExtensionKind::Mid)?;
+        if let Some(mid) = self.name(packet, ExtensionKind::Mid) {
             return self.sections.iter().position(|section| section.mid == mid);
         }
         let mut candidates = self.sections.iter().enumerate().filter(|(_, s)| s.role(packet.payload_type).is_some());

@@ -9,6 +9,7 @@ use parlour_model::{Bitrate, Layer, MediaKind, ParticipantKey, PublicationKey, V
 use crate::allocation::{Demand, Step, allocate, ladder};
 use crate::egress::selector::Target;
 use crate::egress::stream::Binding;
+use crate::error::ForwardDrop;
 use crate::event::MediaEvent;
 use crate::publication::Publication;
 use crate::publication::dynacast::LAYERS;
@@ -24,6 +25,9 @@ const ALL_TEMPORAL: u8 = (TEMPORAL_LAYERS - 1) as u8;
 
 /// A layer this much smaller than what is shown is good enough: nobody sees a tenth.
 const SIZE_SLACK: f32 = 0.9;
+
+/// A step up must fit with this to spare.
+const STEP_UP: f64 = 1.1;
 
 /// What a receiver would get of one stream.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +51,7 @@ impl Room {
         let Some(binding) = self.stream_mut(slot, stream).and_then(|stream| stream.binding.as_mut()) else { return };
         let was_disabled = std::mem::replace(&mut binding.settings, settings).disabled;
         if settings.disabled && !was_disabled {
-            self.interrupt(slot, stream, crate::error::ForwardDrop::Layer);
+            self.interrupt(slot, stream, ForwardDrop::Layer);
         }
         self.aim(slot, now);
     }
@@ -101,7 +105,8 @@ impl Room {
                 audio += if binding.open && !publication.muted { AUDIO_RATE } else { Bitrate::ZERO };
                 continue;
             }
-            let steps = steps(publication, &binding);
+            let mut steps = steps(publication, &binding);
+            charge_steps_up(&mut steps, &binding);
             let demand = (!steps.is_empty() && !publication.muted).then_some(demands.len());
             if demand.is_some() {
                 demands.push(Demand { medium: publication.medium(), priority: publication.priority, steps });
@@ -194,6 +199,16 @@ fn steps(publication: &Publication, binding: &Binding) -> Vec<Step> {
     let layers = publication.layers().into_iter().filter(|&layer| layer <= most);
     let steps = layers.enumerate().flat_map(|(rank, layer)| layer_steps(publication, layer, rank == 0, fps));
     ladder(steps)
+}
+
+/// What is above what goes out now is counted a little dearer: a rate that breathes at the edge of the budget should not
+/// switch layers with each breath.
+fn charge_steps_up(steps: &mut [Step], binding: &Binding) {
+    let Some(current) = binding.selector.target() else { return };
+    let above = |target: Target| (target.layer, target.temporal) > (current.layer, current.temporal);
+    for step in steps.iter_mut().filter(|step| above(step.target)) {
+        step.rate = step.rate.scaled(STEP_UP);
+    }
 }
 
 /// The steps of one layer. Only the lowest is worth having at the frame rate of its base layer alone.

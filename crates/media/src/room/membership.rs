@@ -1,4 +1,4 @@
-//! Who is here, what they publish and receive, and along which edges. The control side of a room: rare, whole, and in
+//! Who is here, what they publish, and along which edges it goes. The control side of a room: rare, whole, and in
 //! force when the call returns.
 
 use std::collections::BTreeSet;
@@ -7,15 +7,12 @@ use std::time::Instant;
 use parlour_model::{Edge, LayerSpec, MediaKind, Medium, ParticipantKey, PublicationKey};
 use rand::Rng;
 
-use crate::egress::downlink::MAX_STREAMS;
-use crate::egress::selector::Selector;
-use crate::egress::stream::{Binding, Stream};
 use crate::error::ForwardDrop;
 use crate::ingress::TransportRecorder;
 use crate::publication::Publication;
-use crate::room::Room;
 use crate::room::participant::Participant;
-use crate::spec::{DownlinkSpec, IngressSection, SubscriptionSpec, UplinkSpec};
+use crate::room::{MAX_EARLY, Room};
+use crate::spec::{DownlinkSpec, IngressSection, UplinkSpec};
 
 impl Room {
     pub(super) fn admit(&mut self, key: ParticipantKey, now: Instant) {
@@ -83,7 +80,8 @@ impl Room {
 
     fn publish(&mut self, owner: u16, section: &IngressSection, now: Instant) -> Option<u16> {
         let Some(slot) = self.publications.find(section.publication) else {
-            let publication = Publication::new(section.clone(), owner, &self.config, now);
+            let mut publication = Publication::new(section.clone(), owner, &self.config, now);
+            publication.muted = self.early_mutes.remove(&section.publication);
             return self.publications.insert(section.publication, publication);
         };
         let publication = self.publications.get_mut(slot).filter(|publication| publication.owner == owner)?;
@@ -100,8 +98,13 @@ impl Room {
         let Some(slot) = self.publications.find(key) else { return };
         let audience = self.publications.get(slot).map(|publication| publication.audience.clone()).unwrap_or_default();
         for (receiver, stream) in audience {
+            let ssrc = self.stream_mut(receiver, stream).map(|stream| stream.spec.ssrc);
             self.unbind(receiver, stream);
+            if let Some(ssrc) = ssrc {
+                self.send_bye(receiver, ssrc);
+            }
         }
+        self.early_mutes.remove(&key);
         let Some((_, publication)) = self.publications.remove(key) else { return };
         if publication.medium() == Medium::Audio
             && let Some(owner) = self.participants.get(publication.owner)
@@ -114,113 +117,6 @@ impl Room {
         let Some(slot) = self.participants.find(key) else { return };
         if let Some(participant) = self.participants.get_mut(slot) {
             participant.downlink.configure(spec);
-        }
-    }
-
-    pub(super) fn bind(&mut self, spec: SubscriptionSpec, now: Instant) {
-        let (Some(receiver), Some(slot)) =
-            (self.participants.find(spec.receiver), self.publications.find(spec.publication))
-        else {
-            self.counters.subscriptions_refused += 1;
-            return;
-        };
-        let (first, repair_first) = (self.rng.random_range(0..0x7fff), self.rng.random());
-        let binding = self.binding(slot, spec.receiver);
-        let Some(binding) = binding else { return };
-        self.release_publication(receiver, slot, spec.ssrc);
-        let Some(participant) = self.participants.get_mut(receiver) else { return };
-        let streams = &mut participant.downlink.streams;
-        let index = match streams.iter().position(|stream| stream.spec.ssrc == spec.ssrc) {
-            Some(index) => index,
-            None if streams.len() >= MAX_STREAMS => {
-                self.counters.subscriptions_refused += 1;
-                return;
-            }
-            None => {
-                streams.push(Stream::new(spec.clone(), first, repair_first));
-                streams.len() - 1
-            }
-        };
-        // Below the bound above.
-        let stream = index as u16;
-        if self.renew(receiver, stream, slot, &spec) {
-            return self.aim(receiver, now);
-        }
-        self.unbind(receiver, stream);
-        if let Some(state) = self.stream_mut(receiver, stream) {
-            state.spec = spec;
-            state.binding = Some(binding);
-        }
-        if let Some(publication) = self.publications.get_mut(slot) {
-            publication.audience.push((receiver, stream));
-        }
-        self.aim(receiver, now);
-    }
-
-    /// The very same subscription again, perhaps with other payload types: it goes on. Whether it was that.
-    fn renew(&mut self, receiver: u16, stream: u16, publication: u16, spec: &SubscriptionSpec) -> bool {
-        let Some(state) = self.stream_mut(receiver, stream) else { return false };
-        let same = state.binding.is_some_and(|binding| binding.publication == publication);
-        if same {
-            state.spec = spec.clone();
-        }
-        same
-    }
-
-    fn binding(&self, publication: u16, receiver: ParticipantKey) -> Option<Binding> {
-        let state = self.publications.get(publication)?;
-        let publisher = self.participants.get(state.owner)?.key;
-        let edge = Edge { publisher, receiver, medium: state.medium() };
-        Some(Binding {
-            key: state.key,
-            publication,
-            kind: state.codec().kind(),
-            open: self.edges.contains(&edge),
-            settings: Default::default(),
-            selector: Selector::default(),
-            began: false,
-            held_back: false,
-            wanted: None,
-        })
-    }
-
-    /// A receiver gets a publication on one stream only: takes it from any other.
-    fn release_publication(&mut self, receiver: u16, publication: u16, ssrc: u32) {
-        let Some(participant) = self.participants.get(receiver) else { return };
-        let others = participant.downlink.streams.iter().enumerate().filter(|(_, stream)| {
-            stream.spec.ssrc != ssrc && stream.binding.is_some_and(|binding| binding.publication == publication)
-        });
-        let others: Vec<u16> = others.map(|(index, _)| index as u16).collect();
-        for stream in others {
-            self.unbind(receiver, stream);
-        }
-    }
-
-    pub(super) fn release(&mut self, receiver: ParticipantKey, publication: PublicationKey, now: Instant) {
-        let Some(slot) = self.participants.find(receiver) else { return };
-        let Some(stream) = self.stream_of(slot, publication) else { return };
-        let ssrc = self.stream_mut(slot, stream).map(|stream| stream.spec.ssrc);
-        self.unbind(slot, stream);
-        if let Some(ssrc) = ssrc {
-            self.send_bye(slot, ssrc);
-        }
-        if let Some(publication) = self.publications.find(publication) {
-            self.tell_subscribed_layers(publication, now);
-        }
-        // What it took is free for the others.
-        self.aim(slot, now);
-    }
-
-    /// Takes a stream from its publication. Nothing of it is sent or repeated from now on; its numbers go on.
-    fn unbind(&mut self, receiver: u16, stream: u16) {
-        let Some(participant) = self.participants.get_mut(receiver) else { return };
-        let flushed = participant.downlink.flush(stream);
-        self.counters.count_forward_drops(ForwardDrop::EdgeCut, flushed);
-        let Some(state) = self.stream_mut(receiver, stream) else { return };
-        state.history.clear();
-        let Some(binding) = state.binding.take() else { return };
-        if let Some(publication) = self.publications.get_mut(binding.publication) {
-            publication.audience.retain(|&way| way != (receiver, stream));
         }
     }
 
@@ -270,7 +166,9 @@ impl Room {
     }
 
     pub(super) fn mute(&mut self, publication: PublicationKey, muted: bool, now: Instant) {
-        let Some(slot) = self.publications.find(publication) else { return };
+        let Some(slot) = self.publications.find(publication) else {
+            return self.mute_early(publication, muted);
+        };
         let Some(state) = self.publications.get_mut(slot).filter(|state| state.muted != muted) else { return };
         state.muted = muted;
         let (owner, is_voice) = (state.owner, state.medium() == Medium::Audio);
@@ -288,22 +186,22 @@ impl Room {
         self.aim_audience(slot, now);
     }
 
+    /// The track begins muted: that is told before the answer that brings it.
+    fn mute_early(&mut self, publication: PublicationKey, muted: bool) {
+        if !muted {
+            self.early_mutes.remove(&publication);
+        } else if self.early_mutes.len() < MAX_EARLY {
+            self.early_mutes.insert(publication);
+        } else {
+            self.counters.events_dropped += 1;
+        }
+    }
+
     pub(super) fn announce_layers(&mut self, publication: PublicationKey, layers: &[LayerSpec], now: Instant) {
         let Some(slot) = self.publications.find(publication) else { return };
         if let Some(state) = self.publications.get_mut(slot).filter(|state| state.codec().kind() == MediaKind::Video) {
             state.section.layers = layers.to_vec();
         }
         self.aim_audience(slot, now);
-    }
-
-    /// The stream on which a receiver gets a publication.
-    pub(super) fn stream_of(&self, receiver: u16, publication: PublicationKey) -> Option<u16> {
-        let streams = &self.participants.get(receiver)?.downlink.streams;
-        let bound = |stream: &Stream| stream.binding.is_some_and(|binding| binding.key == publication);
-        streams.iter().position(bound).map(|index| index as u16)
-    }
-
-    pub(super) fn stream_mut(&mut self, receiver: u16, stream: u16) -> Option<&mut Stream> {
-        self.participants.get_mut(receiver)?.downlink.streams.get_mut(usize::from(stream))
     }
 }

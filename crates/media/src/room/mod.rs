@@ -7,7 +7,9 @@ mod layers;
 mod membership;
 mod participant;
 mod receive;
+mod reports;
 mod rtcp;
+mod subscriptions;
 mod transmit;
 mod upkeep;
 
@@ -31,6 +33,9 @@ use crate::tick::Epoch;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+/// Publications that may be muted before they are there: those of a full room.
+const MAX_EARLY: usize = 256;
+
 /// Forwards the media of one room.
 #[derive(Debug)]
 pub struct Room {
@@ -40,6 +45,8 @@ pub struct Room {
     participants: Slots<ParticipantKey, Participant>,
     publications: Slots<PublicationKey, Publication>,
     edges: BTreeSet<Edge>,
+    /// Muted before they were published; bounded by [`MAX_EARLY`].
+    early_mutes: BTreeSet<PublicationKey>,
     /// Participants with something to send, each once.
     ready: VecDeque<u16>,
     /// Encodings, each once, of which someone needs a keyframe: (publication, layer).
@@ -61,6 +68,7 @@ impl Room {
             participants: Slots::new(),
             publications: Slots::new(),
             edges: BTreeSet::new(),
+            early_mutes: BTreeSet::new(),
             ready: VecDeque::new(),
             asks: Vec::new(),
             speakers: Speakers::new(),
@@ -119,7 +127,7 @@ impl Room {
         self.prefer(receiver, publication, settings, now);
     }
 
-    /// A muted publication is not forwarded.
+    /// A muted publication is not forwarded. May be said before [`Room::set_uplink`] brings the publication.
     pub fn set_muted(&mut self, publication: PublicationKey, muted: bool, now: Instant) {
         self.mute(publication, muted, now);
     }

@@ -74,18 +74,10 @@ impl Room {
     fn accept(&mut self, now: Instant, place: Place, path: Path, bytes: &mut [u8]) -> Result<(), RtpDrop> {
         let parsed = Packet::parse(bytes).map_err(|_| RtpDrop::Malformed)?;
         let is_new = self.open_encoding(place, parsed.ssrc, now)?;
+        let kept = self.kept(place, &parsed).ok_or(RtpDrop::UnknownSource)?;
         let tick = self.epoch.tick(now);
-        let extensions = self.participants.get(place.owner).map(|owner| owner.uplink.extensions).unwrap_or_default();
         let publication = self.publications.get_mut(place.publication).ok_or(RtpDrop::UnknownSource)?;
         let codec = publication.codec();
-        let red = publication.section.red.filter(|&red| red == parsed.payload_type);
-        let kept = Kept {
-            timestamp: parsed.timestamp,
-            marker: parsed.marker,
-            red: red.map(|_| primary_offset(parsed.payload)),
-            passed_extension: passed_extension(codec, &extensions, &parsed),
-        };
-        let medium = publication.medium();
         let encoding = publication.encoding_mut(place.layer).ok_or(RtpDrop::UnknownSource)?;
         let sequence = match path {
             Path::Direct => encoding.arrive(parsed.sequence, parsed.timestamp, now).ok_or(RtpDrop::Late)?,
@@ -106,9 +98,6 @@ impl Room {
         self.counters.bytes_in += bytes_len(&parsed) as u64;
         self.counters.repaired_in += u64::from(path == Path::Repaired);
         self.counters.keyframes_in += u64::from(packet.frame.key && codec != Codec::Opus);
-        if let (Medium::Audio, Some(level)) = (medium, kept.passed_extension) {
-            self.hear(place, level, now);
-        }
         if needs_nack {
             self.request_missing(place.publication, place.layer, now);
         }
@@ -116,12 +105,27 @@ impl Room {
             // A layer that was not there is: someone may have waited for it.
             self.aim_audience(place.publication, now);
         }
-        let sealed_red = kept.red == Some(0);
-        self.fan_out(&Arrival { publication: place.publication, packet, sealed_red });
+        self.hear(place, &kept, now);
+        self.fan_out(&Arrival { publication: place.publication, packet, sealed_red: kept.red == Some(0) });
         if packet.frame.key {
             self.satisfy(place);
         }
         if packet.size == 0 { Err(RtpDrop::Padding) } else { Ok(()) }
+    }
+
+    /// What to keep of a packet beside its payload.
+    fn kept(&self, place: Place, packet: &Packet<'_>) -> Option<Kept> {
+        let extensions = &self.participants.get(place.owner)?.uplink.extensions;
+        let section = &self.publications.get(place.publication)?.section;
+        let is_red = section.red == Some(packet.payload_type);
+        // Frames that only clients can read are redundant inside of their encryption.
+        let red = is_red.then(|| if section.encrypted { 0 } else { primary_offset(packet.payload) });
+        Some(Kept {
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            red,
+            passed_extension: passed_extension(section.codec, extensions, packet),
+        })
     }
 
     /// Makes sure that the encoding is there and fed by this SSRC; whether it is new.
@@ -156,9 +160,12 @@ impl Room {
         }
     }
 
-    fn hear(&mut self, place: Place, level: u8, now: Instant) {
-        let muted = self.publications.get(place.publication).is_none_or(|publication| publication.muted);
-        let Some(key) = self.participants.get(place.owner).map(|owner| owner.key).filter(|_| !muted) else { return };
+    /// Notes how loud a microphone is.
+    fn hear(&mut self, place: Place, kept: &Kept, now: Instant) {
+        let Some(level) = kept.passed_extension else { return };
+        let publication = self.publications.get(place.publication);
+        let heard = publication.is_some_and(|state| state.medium() == Medium::Audio && !state.muted);
+        let Some(key) = self.participants.get(place.owner).map(|owner| owner.key).filter(|_| heard) else { return };
         let level = AudioLevel { level_dbov: level & 0x7f, voice: level & 0x80 != 0 };
         self.speakers.handle_level(key, level, now);
     }

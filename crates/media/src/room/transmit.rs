@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use parlour_model::command::Leg;
 
-use crate::egress::downlink::{Cached, Moment};
+use crate::egress::downlink::Moment;
 use crate::egress::outgoing::{Form, Outgoing};
+use crate::egress::packet::Cached;
 use crate::error::ForwardDrop;
 use crate::event::{Transmit, TransmitKind};
 use crate::room::Room;

@@ -175,6 +175,40 @@ fn a_muted_camera_is_not_forwarded_and_needs_a_keyframe_afterwards() {
 }
 
 #[test]
+fn a_track_that_begins_muted_is_silent_until_it_is_unmuted() {
+    let mut stage = Stage::empty(&MediaConfig::default());
+    stage.room.set_muted(MICROPHONE, true, stage.now);
+    let mut stage = stage.furnished(vec![microphone_section()]);
+    stage.room.subscribe(microphone_subscription(RECEIVER), stage.now);
+    let mut microphone = Microphone::default();
+    stage.send(&microphone.packet(b"x")).unwrap();
+    assert_eq!(stage.microphone(), []);
+    stage.room.set_muted(MICROPHONE, false, stage.now);
+    stage.send(&microphone.packet(b"x")).unwrap();
+    assert_eq!(stage.microphone().len(), 1);
+}
+
+#[test]
+fn redundancy_inside_of_end_to_end_encryption_passes_as_it_is_or_not_at_all() {
+    let section = parlour_media::IngressSection { encrypted: true, ..microphone_section() };
+    let mut stage = Stage::with(&MediaConfig::default(), vec![section]);
+    let other = crate::stage::OTHER;
+    stage.room.subscribe(microphone_subscription(RECEIVER), stage.now);
+    let with_red = parlour_media::SubscriptionSpec { red: Some(OUT_RED_PT), ..microphone_subscription(other) };
+    stage.room.subscribe(with_red, stage.now);
+    let mut microphone = Microphone::default();
+    stage.send(&microphone.packet(b"x")).unwrap();
+    let mut packet = microphone.packet(&[0x6f, 0x91, 0x33, 0x12]);
+    packet.header.payload_type = RED_PT;
+    stage.send(&packet).unwrap();
+    stage.send(&microphone.packet(b"y")).unwrap();
+    assert_eq!(stage.on(microphone_subscription(other).ssrc)[1].rtp().payload, packet.payload);
+    let got = stage.microphone();
+    assert_eq!(got.iter().map(|got| got.rtp().payload).collect::<Vec<_>>(), [b"x", b"y"]);
+    assert_eq!(got[1].rtp().sequence, got[0].rtp().sequence.wrapping_add(1));
+}
+
+#[test]
 fn a_disabled_track_is_not_forwarded() {
     let mut stage = Stage::watching(&[]);
     let mut camera = Camera::new(None);

@@ -6,4 +6,5 @@ mod layers;
 mod numbering;
 mod repair;
 mod reports;
+mod sources;
 mod stage;

@@ -129,11 +129,10 @@ fn streams_of_unchanged_sections_stay_known_and_others_do_not() {
 fn without_mid_a_payload_type_of_one_section_decides() {
     let now = Instant::now();
     let other = IngressSection { payload_type: 111, rtx: None, ..section("0", 1, &[], &[]) };
-    let mut table = SourceTable::new();
-    table.set_sections(&ExtensionMap::new(), &[other, section("1", 2, &[], &[])], now);
+    let mut table = table(&[other, section("1", 2, &[], &[])], now);
     assert_eq!(resolve(&mut table, 10, 111, &[], now), Ok((1, 0, Role::Media)));
     let twins = [section("0", 1, &[], &[]), section("1", 2, &[], &[])];
-    table.set_sections(&ExtensionMap::new(), &twins, now);
+    table.set_sections(&extensions(), &twins, now);
     assert_eq!(resolve(&mut table, 20, MEDIA, &[], now), Err(SourceError::Unknown), "two have it");
 }
 

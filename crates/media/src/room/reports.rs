@@ -1,0 +1,135 @@
+//! Reports both ways (RFC 3550 section 6) and transport-wide feedback: what a publisher hears of what it sends, and a
+//! receiver of what it gets.
+
+use std::time::{Duration, Instant};
+
+use parlour_model::command::Leg;
+use parlour_rtp::rtcp::compact_ntp;
+
+use crate::event::ReceiverReport;
+use crate::room::Room;
+
+impl Room {
+    /// Transport-wide feedback to a publisher.
+    pub(super) fn send_feedback(&mut self, slot: u16, now: Instant) {
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let (ours, uplink) = (participant.ssrc, &mut participant.uplink);
+        let Some(recorder) = &mut uplink.recorder else { return };
+        let theirs = uplink.any_ssrc;
+        let mut sent = false;
+        while recorder.poll_timeout().is_some_and(|due| due <= now) {
+            let outbox = participant.rtcp.on(Leg::Publish);
+            match outbox.push(|writer| Ok(recorder.write_feedback(now, ours, theirs, writer))) {
+                Ok(true) => sent = true,
+                Ok(false) => break,
+                Err(_) => {
+                    self.counters.rtcp_overflow += 1;
+                    break;
+                }
+            }
+        }
+        if sent {
+            self.mark_ready(slot);
+        }
+    }
+
+    /// How we receive what a participant sends.
+    pub(super) fn send_receiver_report(&mut self, slot: u16, now: Instant) {
+        let mut blocks = Vec::new();
+        for (_, publication) in self.publications.iter_mut().filter(|(_, publication)| publication.owner == slot) {
+            for encoding in publication.encodings.iter_mut().flatten() {
+                let ssrc = encoding.ssrc;
+                blocks.extend(encoding.statistics.report_block(ssrc, now));
+            }
+        }
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let lost = blocks.iter().map(|block| f32::from(block.fraction_lost) / 256.0).fold(0.0, f32::max);
+        participant.uplink_loss = lost;
+        if blocks.is_empty() {
+            return;
+        }
+        let ours = participant.ssrc;
+        let outcome = participant.rtcp.on(Leg::Publish).push(|writer| {
+            writer.receiver_report(ours, &blocks)?;
+            writer.sdes(ours, b"parlour")
+        });
+        self.counters.rtcp_overflow += u64::from(outcome.is_err());
+        self.mark_ready(slot);
+    }
+
+    /// What we send to a participant, with the publishers' clocks: lips stay in step because all streams of one publisher
+    /// are told on its clock, under one canonical name.
+    pub(super) fn send_sender_reports(&mut self, slot: u16, now: Instant) {
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let leg = participant.downlink.leg;
+        let mut sent = false;
+        for stream in &mut participant.downlink.streams {
+            let Some(binding) = stream.binding.filter(|binding| binding.open && stream.packets > 0) else { continue };
+            let Some(publication) = self.publications.get(binding.publication) else { continue };
+            let Some((source, _)) = stream.rewriter.newest() else { continue };
+            let clock = publication.encoding(source.layer).and_then(|encoding| encoding.clock);
+            let rate = publication.codec().clock_rate();
+            let info = clock.and_then(|clock| stream.sender_info(source, &clock, rate, now));
+            let Some(info) = info else { continue };
+            let ssrc = stream.spec.ssrc;
+            let mut name = [0; 12];
+            let name = canonical_name(publication.owner, &mut name);
+            let outcome = participant.rtcp.on(leg).push(|writer| {
+                writer.sender_report(ssrc, &info, &[])?;
+                writer.sdes(ssrc, name)
+            });
+            self.counters.rtcp_overflow += u64::from(outcome.is_err());
+            let [last, _] = stream.reports;
+            stream.reports = [Some((compact_ntp(info.ntp), now)), last];
+            sent = true;
+        }
+        if sent {
+            self.mark_ready(slot);
+        }
+    }
+
+    /// Tells a receiver that a stream ends for now.
+    pub(super) fn send_bye(&mut self, slot: u16, ssrc: u32) {
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let leg = participant.downlink.leg;
+        let outcome = participant.rtcp.on(leg).push(|writer| writer.bye(&[ssrc]));
+        self.counters.rtcp_overflow += u64::from(outcome.is_err());
+        self.mark_ready(slot);
+    }
+
+    pub(super) fn quality(&self, slot: u16) -> Option<ReceiverReport> {
+        let participant = self.participants.get(slot)?;
+        let mut report = ReceiverReport {
+            uplink_loss: participant.uplink_loss,
+            rtt: participant.downlink.rtt,
+            ..Default::default()
+        };
+        for (_, publication) in self.publications.iter().filter(|(_, publication)| publication.owner == slot) {
+            let rate = u64::from(publication.codec().clock_rate());
+            for encoding in publication.encodings.iter().flatten() {
+                let jitter = Duration::from_micros(u64::from(encoding.statistics.jitter()) * 1_000_000 / rate);
+                report.uplink_jitter = report.uplink_jitter.max(jitter);
+            }
+        }
+        let (mut lost, mut weight) = (0.0, 0.0);
+        for stream in &participant.downlink.streams {
+            let Some(binding) = stream.binding.filter(|binding| binding.open) else { continue };
+            report.held_back |= binding.held_back;
+            report.downlink_jitter = report.downlink_jitter.max(stream.reception.jitter);
+            lost += stream.reception.loss;
+            weight += 1.0;
+        }
+        report.downlink_loss = if weight > 0.0 { lost / weight } else { 0.0 };
+        Some(report)
+    }
+}
+
+/// Of all streams of one publisher in this room. Says nothing about the person.
+fn canonical_name(owner: u16, buffer: &mut [u8; 12]) -> &[u8] {
+    use std::io::Write;
+    let mut rest = &mut buffer[..];
+    // Six bytes always fit.
+    let _ = write!(rest, "p{owner}");
+    let free = rest.len();
+    buffer.get(..buffer.len() - free).unwrap_or_default()
+}
