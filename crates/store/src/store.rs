@@ -55,6 +55,12 @@ impl Store {
         Ok(())
     }
 
+    /// From now on every change is refused, as on a read-only disk: an operator's way to keep a file as it is.
+    pub fn forbid_writing(&self) -> Result<(), StoreError> {
+        self.connection.pragma_update(None, "query_only", true)?;
+        Ok(())
+    }
+
     /// Makes changes together: all of them, synced to disk, or none. Keep it short, since other writers wait; put
     /// several commands into one call where they come together, since the sync is what takes the time.
     pub fn change<T, E: From<StoreError>>(

@@ -1,0 +1,90 @@
+use parlour_store::{NewEndpoint, Retention, Store, StoreError};
+
+use crate::stage::{DAY, NOW, change, session, store};
+
+fn endpoint(id: &str) -> NewEndpoint {
+    NewEndpoint { id: id.into(), url: "https://example.org".into(), secret: vec![1; 32], created_at_ms: NOW }
+}
+
+fn emit(store: &mut Store, session: &str, kind: &str) -> i64 {
+    change(store, |change| change.emit(&session.into(), kind, "{}", NOW))
+}
+
+fn due(store: &Store, at: i64) -> Vec<(String, i64)> {
+    store.due_deliveries(at, 100).unwrap().into_iter().map(|d| (d.event.kind, d.event.seq)).collect()
+}
+
+fn with_endpoint() -> Store {
+    let mut store = store();
+    change(&mut store, |change| change.create_session(&session("other")));
+    change(&mut store, |change| change.create_endpoint(&endpoint("e")));
+    store
+}
+
+#[test]
+fn events_of_a_session_are_numbered_without_a_gap_and_read_in_order() {
+    let mut store = with_endpoint();
+    let first = emit(&mut store, "s", "a");
+    emit(&mut store, "other", "b");
+    emit(&mut store, "s", "c");
+    let seqs = |after| -> Vec<i64> {
+        store.events_after(after, Some(&"s".into()), 10).unwrap().into_iter().map(|event| event.seq).collect()
+    };
+    assert_eq!((seqs(0), seqs(first)), (vec![1, 2], vec![2]));
+    let lost = store.change(|change| change.emit(&"none".into(), "x", "{}", NOW));
+    assert!(matches!(lost, Err(StoreError::NotFound)));
+}
+
+#[test]
+fn of_a_session_the_next_event_waits_for_the_one_before_and_other_sessions_do_not() {
+    let mut store = with_endpoint();
+    let first = emit(&mut store, "s", "a");
+    emit(&mut store, "s", "b");
+    emit(&mut store, "other", "c");
+    assert_eq!(due(&store, NOW), [("a".into(), 1), ("c".into(), 1)]);
+    change(&mut store, |change| change.delivery_failed("e", first, NOW));
+    assert_eq!(due(&store, NOW), [("c".into(), 1)], "a waits for its retry, b for a");
+    assert_eq!(due(&store, NOW + 5_000), [("a".into(), 1), ("c".into(), 1)]);
+    change(&mut store, |change| change.delivered("e", first));
+    assert_eq!(due(&store, NOW), [("b".into(), 2), ("c".into(), 1)]);
+}
+
+#[test]
+fn after_days_of_failing_an_event_is_laid_aside_and_can_be_replayed() {
+    let mut store = with_endpoint();
+    let event = emit(&mut store, "s", "a");
+    emit(&mut store, "s", "b");
+    let mut at = NOW;
+    let mut attempts = 0;
+    while let Some(next) = change(&mut store, |change| change.delivery_failed("e", event, at)) {
+        assert!(next > at);
+        (at, attempts) = (next, attempts + 1);
+    }
+    assert_eq!(attempts, 9);
+    assert!((at - NOW) > 3 * DAY, "over days");
+    assert_eq!(store.dead_letters("e").unwrap().len(), 1);
+    assert_eq!(due(&store, at), [("b".into(), 2)], "it does not keep the session back for ever");
+    assert_eq!(change(&mut store, |change| change.replay("e", event, at)), 2);
+    assert_eq!(due(&store, at), [("a".into(), 1)]);
+    assert_eq!(store.dead_letters("e").unwrap(), []);
+}
+
+#[test]
+fn an_endpoint_gets_what_happens_while_it_is_there() {
+    let mut store = store();
+    emit(&mut store, "s", "before");
+    change(&mut store, |change| change.create_endpoint(&endpoint("e")));
+    emit(&mut store, "s", "during");
+    assert_eq!(due(&store, NOW), [("during".into(), 2)]);
+    assert_eq!(store.next_delivery_at().unwrap(), Some(NOW));
+    change(&mut store, |change| change.delete_endpoint("e"));
+    assert_eq!((due(&store, NOW), store.next_delivery_at().unwrap()), (vec![], None));
+}
+
+#[test]
+fn old_events_go_with_their_deliveries() {
+    let mut store = with_endpoint();
+    emit(&mut store, "s", "a");
+    assert_eq!(store.purge(&Retention::default(), NOW + 31 * DAY).unwrap().events, 1);
+    assert_eq!(due(&store, NOW + 31 * DAY), []);
+}
