@@ -72,12 +72,13 @@ impl Session {
     pub fn handle_join(&mut self, request: JoinRequest, now: Instant) -> Result<Seat, JoinRefusal> {
         self.check_door(&request, now)?;
         let way = self.way_in(&request, now)?;
+        let admission = self.admission_of(&request, now);
+        self.check_lock(&request.identity, admission)?;
         let line =
             Line { key: request.key, grants: request.grants, encryption: request.encryption, state: LineState::Up };
         if let Way::TakesOver(from) = way {
             return Ok(self.begin_take_over(&request.identity, line, from, now));
         }
-        let admission = self.admission_of(&request, now);
         self.check_capacity(&request.identity, request.role, admission)?;
         self.remember(&request, admission)?;
         let replaced = matches!(way, Way::Replaces).then(|| self.replace_connections(&request.identity)).flatten();
@@ -138,12 +139,17 @@ impl Session {
         Ok(())
     }
 
-    fn way_in(&self, request: &JoinRequest, now: Instant) -> Result<Way, JoinRefusal> {
-        let known = self.people.person(&request.identity);
-        if self.door.locked && !known.is_some_and(Person::is_admitted) {
+    /// A lock keeps out everyone but those who were inside and would be again, as after a drop.
+    fn check_lock(&self, identity: &Identity, admission: Admission) -> Result<(), JoinRefusal> {
+        let was_inside = self.people.person(identity).is_some_and(Person::is_admitted);
+        if self.door.locked && !(was_inside && admission == Admission::Admitted) {
             return Err(JoinRefusal::Locked);
         }
-        let Some(person) = known else {
+        Ok(())
+    }
+
+    fn way_in(&self, request: &JoinRequest, now: Instant) -> Result<Way, JoinRefusal> {
+        let Some(person) = self.people.person(&request.identity) else {
             return if request.entry == Entry::HandOver { Err(JoinRefusal::NoHandOver) } else { Ok(Way::Free) };
         };
         if person.role != request.role {

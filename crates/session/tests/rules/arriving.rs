@@ -200,6 +200,9 @@ fn a_lock_keeps_out_whoever_was_not_admitted() {
     stage.apply(&Input::Left { who: A, how: Departure::Lost });
     stage.join(A);
     assert!(stage.reaches(A, T), "a lock does not shut out who was inside");
+    stage.apply(&Input::Left { who: A, how: Departure::Left });
+    stage.wait(121);
+    assert_eq!(stage.session.handle_join(request(91, A), stage.now), Err(JoinRefusal::Locked), "nor does it wait");
 }
 
 #[test]
