@@ -3,6 +3,7 @@
 
 mod forwarding;
 mod layers;
+mod lossy;
 mod numbering;
 mod repair;
 mod reports;
