@@ -29,11 +29,16 @@ def config(http: int, media: int) -> str:
 listen = "127.0.0.1:{http}"
 
 [media]
-listen = "127.0.0.1:{media}"
+addresses = ["0.0.0.0"]
+first_port = {media}
 workers = 1
 
-[keys]
-{API_KEY} = "{API_SECRET}"
+[sessions]
+waiting_room = false
+duplicate_identity = "replace"
+
+[keys.{API_KEY}]
+secret = "{API_SECRET}"
 """
 
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use parlour_engine::{Engine, EngineHandle, EngineMetrics};
-use parlour_signal::{SignalMetrics, SignalState, StopAdvice};
+use parlour_signal::{SignalMetrics, SignalState, StopAdvice, StunServer};
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,8 +31,7 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     let registry = Registry::new();
     let engine_metrics = EngineMetrics::new(&registry)?;
     let engine = Engine::start(&config.engine, &engine_metrics)?;
-    // Clients are told of no STUN server but us, so that no stranger learns who talks.
-    config.signal.ice_urls = engine.candidates().iter().map(|address| format!("stun:{address}")).collect();
+    config.signal.ice_urls = answer_stun(&config, engine.candidates()).await?;
     let signalling = SignalState::new(engine.handle(), config.signal.clone(), SignalMetrics::register(&registry)?);
 
     let ready = Arc::new(AtomicBool::new(true));
@@ -62,6 +61,23 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     engine.stop();
     tracing::info!(clients_left = left, "stopped");
     Ok(())
+}
+
+/// Clients are told of no STUN server but us, so that no stranger learns who talks. It answers on the UDP port beside
+/// the web server's: a media port would not do, as libwebrtc takes ICE checks to a STUN server's address for STUN.
+async fn answer_stun(config: &Config, candidates: &[SocketAddr]) -> Result<Vec<String>, Failure> {
+    let mut urls = Vec::new();
+    for address in &config.engine.listen.addresses {
+        let asked = SocketAddr::new(*address, config.http.listen.port());
+        let server =
+            StunServer::bind(asked).await.map_err(|error| format!("cannot answer STUN on {asked}: {error}"))?;
+        let port = server.local_addr()?.port();
+        tokio::spawn(server.run());
+        // The first address of a family is the one that others reach.
+        let reached = candidates.iter().find(|candidate| candidate.is_ipv4() == address.is_ipv4());
+        urls.extend(reached.map(|candidate| format!("stun:{}", SocketAddr::new(candidate.ip(), port))));
+    }
+    Ok(urls)
 }
 
 /// Opens a port and serves it in the background. The address is the one bound, if the port was left open.
