@@ -93,8 +93,8 @@ impl IceLite {
 
     /// Starts a new generation. The former one is answered to until a pair of the new one is nominated. Returns the
     /// ufrag of the one before, if the client restarts again before it finished a restart.
-    pub(crate) fn restart(&mut self, local: IceCredentials, remote_ufrag: &str) -> Option<String> {
-        let next = Generation { local, remote_ufrag: Some(remote_ufrag.to_owned()) };
+    pub(crate) fn restart(&mut self, local: IceCredentials) -> Option<String> {
+        let next = Generation { local, remote_ufrag: None };
         let before = self.former.replace(std::mem::replace(&mut self.current, next));
         before.map(|generation| generation.local.ufrag)
     }

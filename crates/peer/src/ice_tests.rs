@@ -131,7 +131,8 @@ fn the_route_moves_with_the_clients_nomination() {
 fn a_restart_keeps_the_old_route_until_the_new_one_is_nominated() {
     let mut agent = agent();
     agent.handle_check(Instant::now(), route(1), &NOMINATE.bytes()).unwrap();
-    assert_eq!(agent.restart(credentials("bbbb"), "dddd"), None);
+    assert_eq!(agent.restart(credentials("bbbb")), None);
+    agent.set_remote("dddd");
     assert_eq!(agent.route(), Some(route(1)));
     let old = agent.handle_check(Instant::now(), route(1), &NOMINATE.bytes()).unwrap();
     assert_eq!(old, CheckOutcome::default(), "the old generation is still answered");

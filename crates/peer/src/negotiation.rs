@@ -1,8 +1,10 @@
 //! Offer/answer state of a peer (RFC 8829 4.1.1, 5): what the client last described, and whose turn it is.
 
 use crate::config::PeerConfig;
-use crate::sdp::{Description, Fingerprint, LocalTransport, parse_description, write_answer};
-use crate::{AnswerError, IceCredentials, OfferError, Section, SectionPlan};
+use crate::sdp::{
+    Description, Fingerprint, LocalSection, LocalTransport, parse_description, plan_sections, write_answer, write_offer,
+};
+use crate::{AnswerError, IceCredentials, OfferError, OfferedSection, Section, SectionPlan};
 
 /// What an offer did to ICE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ enum Turn {
     Stable,
     /// An offer of the client waits for our answer.
     Ours,
+    /// An offer of ours waits for the client's answer.
+    Theirs,
 }
 
 /// The client's transport, as described.
@@ -42,6 +46,8 @@ pub(crate) struct Negotiation {
     turn: Turn,
     remote: Option<Remote>,
     sections: Vec<Section>,
+    /// Of our last offer; empty where the client offers.
+    offered: Vec<LocalSection>,
     mixed_extensions: bool,
     session_id: u64,
     version: u64,
@@ -51,8 +57,15 @@ impl Negotiation {
     pub(crate) fn new(session_id: u64) -> Self {
         // RFC 8829 5.2.1: the session id has 63 bits.
         let session_id = session_id >> 1;
-        let (turn, sections) = (Turn::Stable, Vec::new());
-        Self { turn, remote: None, sections, mixed_extensions: false, session_id, version: 0 }
+        Self {
+            turn: Turn::Stable,
+            remote: None,
+            sections: Vec::new(),
+            offered: Vec::new(),
+            mixed_extensions: false,
+            session_id,
+            version: 0,
+        }
     }
 
     pub(crate) fn sections(&self) -> &[Section] {
@@ -66,6 +79,10 @@ impl Negotiation {
     /// Takes an offer, or changes nothing. `keyed`: DTLS has begun, so the certificate is fixed. A new offer may replace
     /// one that was not answered.
     pub(crate) fn take_offer(&mut self, sdp: &str, keyed: bool) -> Result<OfferOutcome, OfferError> {
+        // Either side offers on a connection, never both: no glare.
+        if self.turn == Turn::Theirs || !self.offered.is_empty() {
+            return Err(OfferError::State);
+        }
         let description = parse_description(sdp)?;
         self.check(&description, keyed)?;
         let ice = self.adopt(description);
@@ -112,6 +129,43 @@ impl Negotiation {
         self.version += 1;
         self.turn = Turn::Stable;
         Ok(sdp)
+    }
+
+    /// Makes an offer of ours.
+    pub(crate) fn offer(
+        &mut self,
+        config: &PeerConfig,
+        credentials: &IceCredentials,
+        plan: &[OfferedSection],
+    ) -> Result<String, AnswerError> {
+        if self.turn != Turn::Stable || (self.offered.is_empty() && !self.sections.is_empty()) {
+            return Err(AnswerError::OfferOpen);
+        }
+        self.offered = plan_sections(&self.offered, plan)?;
+        let sdp = write_offer(&self.transport(config, credentials, "actpass"), &self.offered, plan);
+        self.version += 1;
+        self.turn = Turn::Theirs;
+        Ok(sdp)
+    }
+
+    /// Takes the answer to our offer, or changes nothing.
+    pub(crate) fn take_answer(&mut self, sdp: &str, keyed: bool) -> Result<(), OfferError> {
+        if self.turn != Turn::Theirs {
+            return Err(OfferError::State);
+        }
+        let description = parse_description(sdp)?;
+        self.check(&description, keyed)?;
+        let same_place = |(index, (ours, theirs)): (usize, (&LocalSection, &Section))| {
+            ours.kind() == theirs.kind && theirs.mid.as_str().parse() == Ok(index)
+        };
+        let in_order = description.sections.len() == self.offered.len()
+            && self.offered.iter().zip(&description.sections).enumerate().all(same_place);
+        if !in_order {
+            return Err(OfferError::Order);
+        }
+        self.adopt(description);
+        self.turn = Turn::Stable;
+        Ok(())
     }
 
     fn transport<'a>(

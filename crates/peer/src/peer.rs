@@ -83,18 +83,23 @@ impl Peer {
             return Err(OfferError::Closed);
         }
         let outcome = self.negotiation.take_offer(sdp, self.dtls.is_some())?;
-        self.follow_description(outcome.ice, fresh, now);
+        if outcome.ice == IceChange::Restarted {
+            self.restart_ice(fresh);
+        }
+        self.follow_description(now);
         Ok(outcome)
     }
 
-    fn follow_description(&mut self, change: IceChange, fresh: IceCredentials, now: Instant) {
-        let Some(remote) = self.negotiation.remote() else { return };
-        match change {
-            IceChange::Same => self.ice.set_remote(&remote.ufrag),
-            IceChange::Restarted => {
-                let retired = self.ice.restart(fresh, &remote.ufrag);
-                self.events.extend(retired.map(PeerEvent::UfragRetired));
-            }
+    /// Restarts ICE from our side; the next offer of ours says so. [`Peer::local_ufrag`] is new, the former one is answered
+    /// to until [`PeerEvent::UfragRetired`].
+    pub fn restart_ice(&mut self, fresh: IceCredentials) {
+        let retired = self.ice.restart(fresh);
+        self.events.extend(retired.map(PeerEvent::UfragRetired));
+    }
+
+    fn follow_description(&mut self, now: Instant) {
+        if let Some(remote) = self.negotiation.remote() {
+            self.ice.set_remote(&remote.ufrag);
         }
         let application = self.negotiation.sections().iter().find(|section| section.kind == SectionKind::Application);
         if let Some(section) = application {
@@ -116,14 +121,17 @@ impl Peer {
     /// Makes an offer of ours (a client's receiving connection in dual mode). Sections are only ever appended to the
     /// list; mids are their indices.
     pub fn create_offer(&mut self, plan: &[OfferedSection]) -> Result<String, AnswerError> {
-        let _ = plan;
-        unimplemented!()
+        self.negotiation.offer(&self.config, self.ice.local(), plan)
     }
 
     /// Handles the client's answer to our last offer. [`Peer::sections`] then says what it accepted.
     pub fn handle_answer(&mut self, sdp: &str, now: Instant) -> Result<(), OfferError> {
-        let _ = (sdp, now);
-        unimplemented!()
+        if self.phase == Phase::Closed {
+            return Err(OfferError::Closed);
+        }
+        self.negotiation.take_answer(sdp, self.dtls.is_some())?;
+        self.follow_description(now);
+        Ok(())
     }
 
     /// Handles what came in. Media is opened in place.

@@ -4,6 +4,7 @@
 //! Strings are split by `sdp-types`; meaning is read in `offer` and `media`, written in `answer`.
 
 mod answer;
+mod local_offer;
 mod media;
 mod offer;
 mod plan;
@@ -14,4 +15,5 @@ pub use plan::{AnswerError, OfferedSection, ReceivePlan, RedUse, SectionPlan, Se
 pub use section::{Direction, Feedback, Mid, OfferedCodec, Rid, RidDirection, Section, SectionKind};
 
 pub(crate) use answer::{LocalTransport, write_answer};
+pub(crate) use local_offer::{LocalSection, plan_sections, write_offer};
 pub(crate) use offer::{Description, Fingerprint, parse_description};

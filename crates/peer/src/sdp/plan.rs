@@ -79,9 +79,12 @@ pub enum OfferedSection {
 /// Why there is no answer. The plan does not fit the offer: a bug of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AnswerError {
-    /// No offer was handled.
+    /// No offer was handled, or not since the last answer.
     #[error("no offer to answer")]
     NoOffer,
+    /// An offer waits for its answer, ours or the client's.
+    #[error("an offer is open")]
+    OfferOpen,
     /// One plan per section is needed.
     #[error("the plan has not as many sections as the offer")]
     Count,
