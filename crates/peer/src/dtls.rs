@@ -196,11 +196,11 @@ impl DtlsTransport {
     fn drain(&mut self) {
         while !self.closed {
             match self.engine.poll_output(&mut self.record) {
-                Output::Packet(datagram) => {
-                    if self.datagrams.len() < MAX_QUEUED {
-                        self.datagrams.push_back(datagram.to_vec());
-                    }
+                Output::Packet(datagram) if self.datagrams.len() < MAX_QUEUED => {
+                    self.datagrams.push_back(datagram.to_vec());
                 }
+                // Dropped, as the network might: what matters is repeated.
+                Output::Packet(_) => {}
                 Output::BufferTooSmall { needed } => self.record.resize(needed, 0),
                 Output::Timeout(at) => {
                     self.timeout = Some(at);

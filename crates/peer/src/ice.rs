@@ -190,7 +190,9 @@ impl IceLite {
             let oldest = (0..self.pairs.len())
                 .filter(|&at| Some(self.pairs[at].route) != nominated)
                 .min_by_key(|&at| self.pairs[at].heard);
-            oldest.into_iter().for_each(|at| drop(self.pairs.swap_remove(at)));
+            if let Some(oldest) = oldest {
+                self.pairs.swap_remove(oldest);
+            }
         }
         self.pairs.push(Pair { route, heard: now });
     }

@@ -49,9 +49,9 @@ pub(super) enum Message {
 impl Message {
     /// `None` if malformed.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        match bytes.first()? {
-            &ACK => Some(Self::Ack),
-            &OPEN => Open::read(bytes).map(Self::Open),
+        match *bytes.first()? {
+            ACK => Some(Self::Ack),
+            OPEN => Open::read(bytes).map(Self::Open),
             _ => None,
         }
     }

@@ -25,8 +25,19 @@ pub(super) struct NotAuthentic;
 
 /// One direction's expanded keys for RTP or for RTCP.
 pub(super) enum Cipher {
-    Gcm { key: LessSafeKey, salt: [u8; 12] },
-    CounterMode { key: EncryptingKey, salt: [u8; 14], authentication: hmac::Key },
+    Gcm {
+        key: LessSafeKey,
+        salt: [u8; 12],
+    },
+    /// Rare, and its HMAC key large: boxed.
+    CounterMode(Box<CounterMode>),
+}
+
+/// AES in counter mode, and what authenticates it.
+pub(super) struct CounterMode {
+    pub(super) key: EncryptingKey,
+    pub(super) salt: [u8; 14],
+    pub(super) authentication: hmac::Key,
 }
 
 impl Cipher {
@@ -64,7 +75,7 @@ impl Cipher {
                 derive(master, authentication, &mut secret)?;
                 let key = UnboundCipherKey::new(&AES_128, key).and_then(EncryptingKey::ctr).map_err(|_| KeyError)?;
                 let authentication = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret);
-                Ok(Self::CounterMode { key, salt, authentication })
+                Ok(Self::CounterMode(Box::new(CounterMode { key, salt, authentication })))
             }
         }
     }
@@ -72,7 +83,7 @@ impl Cipher {
     pub(super) fn tag_len(&self) -> usize {
         match self {
             Self::Gcm { .. } => GCM_TAG,
-            Self::CounterMode { .. } => HMAC_TAG,
+            Self::CounterMode(_) => HMAC_TAG,
         }
     }
 
@@ -91,7 +102,8 @@ impl Cipher {
                 let nonce = rtp_nonce(salt, ssrc, index);
                 key.open_in_place(nonce, Aad::from(&*header), sealed).map_err(|_| NotAuthentic)?;
             }
-            Self::CounterMode { key, salt, authentication } => {
+            Self::CounterMode(mode) => {
+                let CounterMode { key, salt, authentication } = &**mode;
                 let (body, tag) = packet.split_at_mut(len);
                 verify(&rtp_tag(authentication, body, index), tag)?;
                 apply_counter_mode(key, salt, ssrc, index, &mut body[header_len..])?;
@@ -118,7 +130,8 @@ impl Cipher {
                 let sealed = key.seal_in_place_separate_tag(nonce, Aad::from(&*header), payload);
                 tag.copy_from_slice(sealed.map_err(|_| NotAuthentic)?.as_ref());
             }
-            Self::CounterMode { key, salt, authentication } => {
+            Self::CounterMode(mode) => {
+                let CounterMode { key, salt, authentication } = &**mode;
                 apply_counter_mode(key, salt, ssrc, index, &mut body[header_len..])?;
                 tag.copy_from_slice(&rtp_tag(authentication, body, index));
             }
@@ -130,7 +143,7 @@ impl Cipher {
     pub(super) fn rtcp_index(&self, packet: &[u8]) -> Option<u32> {
         let after = match self {
             Self::Gcm { .. } => 0,
-            Self::CounterMode { .. } => HMAC_TAG,
+            Self::CounterMode(_) => HMAC_TAG,
         };
         let at = packet.len().checked_sub(INDEX_WORD + after)?;
         let word: &[u8; INDEX_WORD] = packet.get(at..)?.first_chunk()?;
@@ -155,7 +168,8 @@ impl Cipher {
                 };
                 opened.map_err(|_| NotAuthentic)?;
             }
-            Self::CounterMode { key, salt, authentication } => {
+            Self::CounterMode(mode) => {
+                let CounterMode { key, salt, authentication } = &**mode;
                 let (body, tag) = packet.split_at_mut(len + INDEX_WORD);
                 verify(&truncated(hmac::sign(authentication, body)), tag)?;
                 if body[len] & 0x80 != 0 {
@@ -186,7 +200,8 @@ impl Cipher {
                 trailer[..GCM_TAG].copy_from_slice(sealed.map_err(|_| NotAuthentic)?.as_ref());
                 trailer[GCM_TAG..].copy_from_slice(&word);
             }
-            Self::CounterMode { key, salt, authentication } => {
+            Self::CounterMode(mode) => {
+                let CounterMode { key, salt, authentication } = &**mode;
                 apply_counter_mode(key, salt, ssrc, u64::from(index), payload)?;
                 trailer[..INDEX_WORD].copy_from_slice(&word);
                 let (signed, tag) = buffer[..sealed_len].split_at_mut(len + INDEX_WORD);
