@@ -18,6 +18,10 @@ const RETRIES: [i64; 9] =
 /// Rows a read gives at most.
 const MAX_PAGE: u32 = 1_000;
 
+/// Deliveries on their way to one endpoint. An endpoint that is so far behind gets what follows by replay: it is laid
+/// aside as dead at once.
+const MAX_PENDING: u32 = 10_000;
+
 /// An event as kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -99,9 +103,11 @@ impl Change<'_> {
         self.transaction
             .prepare_cached(
                 "INSERT INTO delivery (endpoint, event, session, state, next_at)
-                 SELECT id, ?1, ?2, 'pending', ?3 FROM endpoint WHERE disabled_at IS NULL",
+                 SELECT id, ?1, ?2, CASE WHEN ?4 <= (SELECT count(*) FROM (
+                     SELECT 1 FROM delivery WHERE endpoint = id AND state = 'pending' LIMIT ?4))
+                 THEN 'dead' ELSE 'pending' END, ?3 FROM endpoint WHERE disabled_at IS NULL",
             )?
-            .execute(params![number, session.as_str(), now_ms])?;
+            .execute(params![number, session.as_str(), now_ms, MAX_PENDING])?;
         Ok(number)
     }
 
@@ -117,6 +123,20 @@ impl Change<'_> {
     pub fn delete_endpoint(&mut self, id: &str) -> Result<(), StoreError> {
         let deleted = self.transaction.prepare_cached("DELETE FROM endpoint WHERE id = ?1")?.execute([id])?;
         if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
+    /// Sends nothing to an endpoint from now on, and keeps no events for it.
+    pub fn disable_endpoint(&mut self, id: &str, now_ms: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE endpoint SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1";
+        let changed = self.transaction.prepare_cached(sql)?.execute(params![id, now_ms])?;
+        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
+    /// Sends to it again: what was on its way, and what happens from now on. What happened between comes by replay.
+    pub fn enable_endpoint(&mut self, id: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE endpoint SET disabled_at = NULL WHERE id = ?1";
+        let changed = self.transaction.prepare_cached(sql)?.execute([id])?;
+        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }
 
     /// It arrived.
@@ -178,7 +198,8 @@ impl Store {
         let mut statement = self.connection.prepare_cached(
             "SELECT e.number, e.session, e.seq, e.kind, e.body, e.at, d.endpoint, d.attempts
              FROM delivery d JOIN event e ON e.number = d.event
-             WHERE d.state = 'pending' AND d.next_at <= ?1 AND NOT EXISTS (
+             WHERE d.state = 'pending' AND d.next_at <= ?1
+             AND d.endpoint IN (SELECT id FROM endpoint WHERE disabled_at IS NULL) AND NOT EXISTS (
                  SELECT 1 FROM delivery earlier WHERE earlier.state = 'pending' AND earlier.endpoint = d.endpoint
                  AND earlier.session = d.session AND earlier.event < d.event)
              ORDER BY d.event LIMIT ?2",
@@ -191,7 +212,8 @@ impl Store {
 
     /// When something is to be sent next; `None`: nothing is on its way.
     pub fn next_delivery_at(&self) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT min(next_at) FROM delivery WHERE state = 'pending'";
+        let sql = "SELECT min(next_at) FROM delivery WHERE state = 'pending'
+             AND endpoint IN (SELECT id FROM endpoint WHERE disabled_at IS NULL)";
         Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
     }
 

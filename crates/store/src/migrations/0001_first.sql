@@ -80,6 +80,7 @@ CREATE TABLE delivery (
     PRIMARY KEY (endpoint, event)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_pending ON delivery (endpoint, session, event) WHERE state = 'pending';
+CREATE INDEX delivery_next ON delivery (next_at) WHERE state = 'pending';
 CREATE INDEX delivery_event ON delivery (event);
 
 CREATE TABLE idempotency (

@@ -88,3 +88,25 @@ fn old_events_go_with_their_deliveries() {
     assert_eq!(store.purge(&Retention::default(), NOW + 31 * DAY).unwrap().events, 1);
     assert_eq!(due(&store, NOW + 31 * DAY), []);
 }
+
+#[test]
+fn a_disabled_endpoint_is_sent_nothing_and_gets_the_rest_by_replay() {
+    let mut store = with_endpoint();
+    let first = emit(&mut store, "s", "a");
+    change(&mut store, |change| change.disable_endpoint("e", NOW));
+    emit(&mut store, "s", "b");
+    assert_eq!((due(&store, NOW), store.next_delivery_at().unwrap()), (vec![], None));
+    change(&mut store, |change| change.enable_endpoint("e"));
+    assert_eq!(due(&store, NOW), [("a".into(), 1)]);
+    change(&mut store, |change| change.delivered("e", first));
+    assert_eq!(due(&store, NOW), []);
+    assert_eq!(change(&mut store, |change| change.replay("e", first + 1, NOW)), 1);
+    assert_eq!(due(&store, NOW), [("b".into(), 2)]);
+}
+
+#[test]
+fn an_endpoint_far_behind_does_not_grow_for_ever() {
+    let mut store = with_endpoint();
+    change(&mut store, |change| (0..10_010).try_for_each(|_| change.emit(&"s".into(), "a", "{}", NOW).map(drop)));
+    assert_eq!(store.dead_letters("e").unwrap().len(), 10);
+}
