@@ -10,21 +10,24 @@ use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, Query as UrlQuery, State, WebSocketUpgrade};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use parlour_model::command::Topology;
 use parlour_model::{Join, ParticipantSid, Redacted, Refusal};
 use tokio::sync::mpsc::error::TrySendError;
 
+use self::denied::{Denied, cors};
 use crate::config::{JOIN_TIMEOUT, MAX_FRAME};
 use crate::joinrequest::{self, ConnectRequest, Intent, JoinRequestError, Query, Wishes};
 use crate::link::{self, Attachment, Beginning};
 use crate::metrics::Drop as Reason;
 use crate::service::{Shared, SignalState, unix_now};
 use crate::socket::{self, SocketEnd};
-use crate::token::{self, Bearer, Claims, MAX_METADATA, TokenError};
+use crate::token::{self, Bearer, Claims, MAX_METADATA};
 use crate::translate::leave;
+
+mod denied;
 
 /// The signalling routes. Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, or every client
 /// counts as one address.
@@ -35,102 +38,6 @@ pub fn router(state: SignalState) -> Router {
         .route("/rtc/v1/validate", get(validate).options(preflight))
         .route("/rtc/validate", get(validate).options(preflight))
         .with_state(state)
-}
-
-/// Why a connection is refused.
-#[derive(Debug)]
-enum Denied {
-    Token(TokenError),
-    Request(JoinRequestError),
-    Query,
-    NotAnUpgrade,
-    Limited(Reason),
-    Refused(Refusal),
-}
-
-impl Denied {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Token(error) if error.is_permission() => StatusCode::FORBIDDEN,
-            Self::Token(_) => StatusCode::UNAUTHORIZED,
-            Self::Request(JoinRequestError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Request(_) | Self::Query => StatusCode::BAD_REQUEST,
-            Self::NotAnUpgrade => StatusCode::UPGRADE_REQUIRED,
-            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Refused(refusal) => refusal_status(*refusal),
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Token(error) => error.to_string(),
-            Self::Request(error) => error.to_string(),
-            Self::Query => "the query is not valid".to_owned(),
-            Self::NotAnUpgrade => "a WebSocket upgrade was expected".to_owned(),
-            Self::Limited(_) => "too many connections".to_owned(),
-            // JS takes a 404 for a server without v1, unless it says exactly this.
-            Self::Refused(Refusal::UnknownSession) => "requested room does not exist".to_owned(),
-            Self::Refused(refusal) => refusal.to_string(),
-        }
-    }
-
-    /// For metrics.
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Token(error) => error.as_str(),
-            Self::Request(_) => "bad_join_request",
-            Self::Query => "bad_query",
-            Self::NotAnUpgrade => "not_an_upgrade",
-            Self::Limited(_) => "limited",
-            Self::Refused(refusal) => refusal_word(*refusal),
-        }
-    }
-}
-
-impl IntoResponse for Denied {
-    fn into_response(self) -> Response {
-        (self.status(), cors(), self.text()).into_response()
-    }
-}
-
-/// 403 tells an SDK to give up, 5xx and 429 to try again later.
-fn refusal_status(refusal: Refusal) -> StatusCode {
-    match refusal {
-        Refusal::UnknownSession | Refusal::UnknownParticipant | Refusal::UnknownTrack => StatusCode::NOT_FOUND,
-        Refusal::Ended
-        | Refusal::Full
-        | Refusal::Locked
-        | Refusal::DuplicateIdentity
-        | Refusal::Removed
-        | Refusal::NotAllowed
-        | Refusal::EncryptionRequired => StatusCode::FORBIDDEN,
-        Refusal::Invalid => StatusCode::BAD_REQUEST,
-        Refusal::Limit | Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-fn refusal_word(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::UnknownSession => "unknown_session",
-        Refusal::UnknownParticipant => "unknown_participant",
-        Refusal::UnknownTrack => "unknown_track",
-        Refusal::Ended => "ended",
-        Refusal::Full => "full",
-        Refusal::Locked => "locked",
-        Refusal::DuplicateIdentity => "duplicate_identity",
-        Refusal::Removed => "removed",
-        Refusal::NotAllowed => "not_allowed",
-        Refusal::Limit => "limit",
-        Refusal::Invalid => "invalid",
-        Refusal::Draining => "draining",
-        Refusal::EncryptionRequired => "encryption_required",
-        Refusal::Internal => "internal",
-    }
-}
-
-fn cors() -> [(HeaderName, HeaderValue); 1] {
-    [(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))]
 }
 
 async fn preflight() -> impl IntoResponse {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use parlour_model::{Grants, Identity, Role, SessionId};
 use proptest::prelude::{any, proptest};
 
 use super::*;
