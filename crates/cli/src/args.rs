@@ -56,6 +56,8 @@ impl ServeArgs {
         }
         if let Some(port) = self.media_port {
             config.engine.listen.first_port = port;
+            // Several servers on one machine get along.
+            config.stun_port = 0;
         }
         if let Some(workers) = self.workers {
             config.engine.workers = usize::from(workers);

@@ -31,12 +31,12 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     let registry = Registry::new();
     let engine_metrics = EngineMetrics::new(&registry)?;
     let engine = Engine::start(&config.engine, &engine_metrics)?;
-    config.signal.ice_urls = answer_stun(&config, engine.candidates()).await?;
+    let mut servers = JoinSet::new();
+    config.signal.ice_urls = serve_stun(&mut servers, &config, &engine).await?;
     let signalling = SignalState::new(engine.handle(), config.signal.clone(), SignalMetrics::register(&registry)?);
 
     let ready = Arc::new(AtomicBool::new(true));
     let ops = ops::Ops { registry, engine: engine_metrics, ready: ready.clone() };
-    let mut servers = JoinSet::new();
     let pages = parlour_signal::router(signalling.clone()).merge(parlour_web::router());
     config.http.listen = match config.http.ops_listen {
         Some(address) => {
@@ -63,19 +63,24 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Clients are told of no STUN server but us, so that no stranger learns who talks. It answers on the UDP port beside
-/// the web server's: a media port would not do, as libwebrtc takes ICE checks to a STUN server's address for STUN.
-async fn answer_stun(config: &Config, candidates: &[SocketAddr]) -> Result<Vec<String>, Failure> {
+/// Clients are told of no STUN server but ours, so that no stranger learns who talks.
+async fn serve_stun(
+    servers: &mut JoinSet<std::io::Result<()>>,
+    config: &Config,
+    engine: &Engine,
+) -> Result<Vec<String>, Failure> {
     let mut urls = Vec::new();
     for address in &config.engine.listen.addresses {
-        let asked = SocketAddr::new(*address, config.http.listen.port());
-        let server =
-            StunServer::bind(asked).await.map_err(|error| format!("cannot answer STUN on {asked}: {error}"))?;
-        let port = server.local_addr()?.port();
-        tokio::spawn(server.run());
-        // The first address of a family is the one that others reach.
-        let reached = candidates.iter().find(|candidate| candidate.is_ipv4() == address.is_ipv4());
-        urls.extend(reached.map(|candidate| format!("stun:{}", SocketAddr::new(candidate.ip(), port))));
+        let address = SocketAddr::new(*address, config.stun_port);
+        let stun = StunServer::bind(address).await.map_err(|error| format!("cannot open {address}: {error}"))?;
+        let bound = stun.local_addr()?;
+        let mut seen: Vec<_> = engine.candidates().iter().filter(|one| one.is_ipv4() == bound.is_ipv4()).collect();
+        seen.dedup_by_key(|one| one.ip());
+        urls.extend(seen.iter().map(|one| format!("stun:{}", SocketAddr::new(one.ip(), bound.port()))));
+        servers.spawn(async move {
+            stun.run().await;
+            Ok(())
+        });
     }
     Ok(urls)
 }

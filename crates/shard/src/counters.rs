@@ -13,8 +13,6 @@ pub enum ShardDrop {
     UnknownAddress,
     /// A STUN message for no fragment of ours.
     UnknownUfrag,
-    /// STUN of the unauthenticated kind over its rate.
-    BindingRate,
     /// The outbox could not take it.
     OutboxFull,
     /// The peer has no route yet.
@@ -27,11 +25,10 @@ pub enum ShardDrop {
 
 impl ShardDrop {
     /// Every reason, in the order of [`ShardCounters::drops`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::UnknownProtocol,
         Self::UnknownAddress,
         Self::UnknownUfrag,
-        Self::BindingRate,
         Self::OutboxFull,
         Self::NoRoute,
         Self::Seal,
@@ -44,7 +41,6 @@ impl ShardDrop {
             Self::UnknownProtocol => "unknown_protocol",
             Self::UnknownAddress => "unknown_address",
             Self::UnknownUfrag => "unknown_ufrag",
-            Self::BindingRate => "binding_rate",
             Self::OutboxFull => "outbox_full",
             Self::NoRoute => "no_route",
             Self::Seal => "seal",

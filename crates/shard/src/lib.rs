@@ -5,11 +5,11 @@
 //! [`Shard::poll_event`], then sleeps until [`Shard::poll_timeout`].
 
 mod act;
-mod binding;
 mod config;
 mod counters;
 mod data;
 mod demux;
+mod goodbye;
 mod join;
 mod names;
 mod negotiate;

@@ -10,10 +10,10 @@ use parlour_model::{Event, LeaveReason, ParticipantKey, ParticipantSid, Redacted
 use parlour_peer::{CloseReason, Incoming, PeerEvent};
 use parlour_session::{Clock, Session};
 
-use crate::binding::{Unattended, binding_response};
 use crate::config::ShardConfig;
 use crate::counters::{ShardCounters, ShardDrop};
 use crate::demux::{DatagramKind, PeerKey, stun_local_ufrag};
+use crate::goodbye::Goodbyes;
 use crate::names::Names;
 use crate::peers::Peers;
 use crate::room::{QUALITY_INTERVAL, Room, RoomContext, RoomKey};
@@ -38,8 +38,8 @@ pub struct Shard {
     pub(crate) dirty_rooms: Vec<RoomKey>,
     /// Peers that may have datagrams of their own to send.
     pub(crate) sending_peers: Vec<PeerKey>,
-    /// Datagrams of no peer: answers to plain STUN requests, goodbyes of peers that are gone.
-    pub(crate) outgoing: Unattended,
+    /// What peers that are gone still have to say.
+    pub(crate) goodbyes: Goodbyes,
     /// Where peers write datagrams of their own.
     pub(crate) scratch: Vec<u8>,
     /// Whom the work in hand is for: if it panics, they go.
@@ -52,7 +52,7 @@ impl Shard {
         Self {
             peers: Peers::new(config.peer.clone()),
             config,
-            outgoing: Unattended::new(clock.now),
+            goodbyes: Goodbyes::default(),
             clock,
             names: Names::new(seed),
             rooms: Rooms::default(),
@@ -111,11 +111,7 @@ impl Shard {
     /// Checks carry the name of their peer; an address may be shared (two clients behind one relay) or new.
     fn handle_stun(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
         let Some(ufrag) = stun_local_ufrag(datagram) else {
-            return match binding_response(datagram, from) {
-                Some(response) if self.outgoing.take(now) => self.outgoing.queue(to, from, response),
-                Some(_) => self.counters.drop(ShardDrop::BindingRate),
-                None => self.counters.drop(ShardDrop::UnknownUfrag),
-            };
+            return self.counters.drop(ShardDrop::UnknownUfrag);
         };
         match self.peers.of_ufrag(ufrag) {
             Some(peer) => {
@@ -301,7 +297,7 @@ impl Shard {
         let Some(mut slot) = self.peers.remove(key) else { return };
         self.timers.remove(TimerOwner::Peer(key));
         while let Some(transmit) = slot.peer.poll_transmit(now, &mut self.scratch) {
-            self.outgoing.queue(transmit.from, transmit.to, self.scratch.clone());
+            self.goodbyes.queue(transmit.from, transmit.to, &self.scratch);
         }
         self.retired.add_peer(slot.peer.counters());
         if reason != CloseReason::Local {

@@ -14,7 +14,7 @@ impl Shard {
     /// Fills the outbox with what is ready. `true`: it is full and there is more; flush and call again.
     pub fn poll_transmit(&mut self, now: Instant, outbox: &mut Outbox) -> bool {
         self.settle(now);
-        if !self.outgoing.transmit(outbox) {
+        if !self.goodbyes.transmit(outbox) {
             return true;
         }
         while let Some(room) = self.dirty_rooms.last().copied() {

@@ -44,6 +44,8 @@ fn wrong(key: &'static str, problem: impl Into<String>) -> ConfigError {
 pub(crate) struct Config {
     pub(crate) http: HttpConfig,
     pub(crate) engine: EngineConfig,
+    /// UDP port that tells clients their address.
+    pub(crate) stun_port: u16,
     pub(crate) signal: SignalConfig,
     /// The key that signs what this program signs itself.
     pub(crate) signing_key: String,
@@ -101,6 +103,7 @@ impl Config {
             },
             signal: signal(&raw, Keys::new(keys))?,
             engine,
+            stun_port: raw.media.stun_port,
             signing_key,
             shutdown: ShutdownConfig {
                 drain: Duration::from_secs(raw.shutdown.drain_seconds),
