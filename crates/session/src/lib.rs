@@ -26,6 +26,7 @@ mod seal;
 mod session;
 mod snapshot;
 mod timeline;
+mod view;
 mod voice;
 mod waiting_room;
 
@@ -34,4 +35,5 @@ pub use error::{CommandRefusal, JoinRefusal, TrackRefusal};
 pub use join::{Entry, JoinRequest, Seat};
 pub use people::{LineState, MAX_PEOPLE};
 pub use presence::Loss;
-pub use session::{PersonView, Session, SessionOptions};
+pub use session::{Session, SessionOptions};
+pub use view::PersonView;
