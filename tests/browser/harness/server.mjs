@@ -25,11 +25,18 @@ const config = ({ http, media }) => `
 listen = "127.0.0.1:${http}"
 
 [media]
-listen = "127.0.0.1:${media}"
+addresses = ["0.0.0.0"]
+first_port = ${media}
+stun_port = 0
 workers = 1
 
-[keys]
-${API_KEY} = "${API_SECRET}"
+[sessions]
+waiting_room = false
+duplicate_identity = "replace"
+max_participants = 8
+
+[keys.${API_KEY}]
+secret = "${API_SECRET}"
 `;
 
 /** With the ports of one that ended, clients find the new one where the old one was. */

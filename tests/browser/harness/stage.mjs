@@ -45,13 +45,19 @@ export class Person {
   /** Video is decoded and sound has energy, both newly, from `other`. */
   async perceives(other, { frames = 15, within = 30_000 } = {}) {
     const before = (await this.of(other)) ?? { frames: 0, energy: 0 };
+    const newly = (now) => {
+      if (!now) return false;
+      // A new track starts to count anew.
+      const seen = now.frames >= before.frames ? now.frames - before.frames : now.frames;
+      const heard = now.energy >= before.energy ? now.energy - before.energy : now.energy;
+      return seen >= frames && heard > 0;
+    };
     await until(
       `${this.identity} sees and hears ${other.identity}`,
       async () => {
         const now = await this.of(other);
-        // A new track starts to count anew.
-        const enough = now && (now.frames >= before.frames + frames || (now.frames < before.frames && now.frames >= frames));
-        return enough && now.energy > 0 && now.energy !== before.energy ? true : now && false;
+        if (newly(now)) return true;
+        throw new Error(`before ${JSON.stringify(before)}, now ${JSON.stringify(now)}`);
       },
       within,
     );

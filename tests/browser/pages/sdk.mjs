@@ -14,8 +14,8 @@ function attach(track) {
   document.getElementById("media").append(element);
 }
 
-/** `size`: capture size and frame rate. `key`: end-to-end encryption. `options`: Room options. */
-async function join({ url, token, size = { width: 640, height: 360, frameRate: 15 }, key = null, options = {} }) {
+/** `size`: capture size and frame rate. `key`: end-to-end encryption. `options`, `connect`: the SDK's. */
+async function join({ url, token, size = { width: 640, height: 360, frameRate: 15 }, key = null, options = {}, connect = {} }) {
   const log = [];
   const keyProvider = new livekit.ExternalE2EEKeyProvider();
   const room = new Room({
@@ -35,7 +35,7 @@ async function join({ url, token, size = { width: 640, height: 360, frameRate: 1
     await keyProvider.setKey(key);
     await room.setE2EEEnabled(true);
   }
-  await room.connect(url, token);
+  await room.connect(url, token, connect);
   return room.localParticipant.sid;
 }
 
