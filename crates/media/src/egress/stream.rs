@@ -30,7 +30,7 @@ pub(crate) struct Stream {
     pub packets: u32,
     pub octets: u32,
     /// As the receiver reported last.
-    pub reception: Reception,
+    pub reception: Option<Reception>,
     /// The last two sender reports: their compact NTP time and when they were written.
     pub reports: [Option<(u32, Instant)>; 2],
 }
@@ -55,8 +55,10 @@ pub(crate) struct Binding {
 }
 
 /// What a receiver reported of a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reception {
+    /// When it said so.
+    pub at: Instant,
     /// Share lost, 0 to 1.
     pub loss: f32,
     pub jitter: Duration,
@@ -96,7 +98,7 @@ impl Stream {
             committed,
             packets: 0,
             octets: 0,
-            reception: Reception::default(),
+            reception: None,
             reports: [None; 2],
         }
     }
@@ -116,10 +118,15 @@ impl Stream {
         if self.rewriter.is_late(source, packet) {
             return self.rewriter.late(source, packet).map_or(Verdict::Drop(ForwardDrop::Late), Verdict::Send);
         }
+        let runs = self.rewriter.timestamp_shift(source).is_some();
+        if !runs && binding.selector.current() == Some(packet.layer) {
+            // The publisher began its numbering anew: this layer begins anew as well.
+            binding.selector.restart();
+        }
         let choice = match binding.kind {
             MediaKind::Video => binding.selector.choose(packet),
             MediaKind::Audio if packet.size == 0 => Choice::Skip,
-            MediaKind::Audio if self.rewriter.timestamp_shift(source).is_none() => Choice::Begin,
+            MediaKind::Audio if !runs => Choice::Begin,
             MediaKind::Audio => Choice::Pass,
         };
         match choice {
@@ -127,14 +134,10 @@ impl Stream {
                 let since = self.rewriter.newest().and_then(|(newest, timestamp)| align(newest, timestamp));
                 Verdict::Switch(self.rewriter.begin(source, packet, since, rate))
             }
-            Choice::Pass => match self.rewriter.pass(source, packet) {
-                Some(out) => Verdict::Send(out),
-                // The publisher began its numbering anew, in the middle of a frame.
-                None => {
-                    binding.selector.restart();
-                    Verdict::Drop(ForwardDrop::AwaitsKeyframe)
-                }
-            },
+            Choice::Pass => {
+                let out = self.rewriter.pass(source, packet);
+                out.map_or(Verdict::Drop(ForwardDrop::AwaitsKeyframe), Verdict::Send)
+            }
             Choice::Skip => {
                 self.rewriter.skip(source, packet);
                 Verdict::Drop(ForwardDrop::Temporal)

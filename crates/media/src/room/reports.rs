@@ -6,8 +6,12 @@ use std::time::{Duration, Instant};
 use parlour_model::command::Leg;
 use parlour_rtp::rtcp::compact_ntp;
 
+use crate::egress::stream::Reception;
 use crate::event::ReceiverReport;
 use crate::room::Room;
+
+/// What a receiver said longer ago is not how it fares now: browsers report every second, or five for audio.
+const REPORT_MEMORY: Duration = Duration::from_secs(10);
 
 impl Room {
     /// Transport-wide feedback to a publisher.
@@ -64,6 +68,8 @@ impl Room {
         let leg = participant.downlink.leg;
         let mut sent = false;
         for stream in &mut participant.downlink.streams {
+            let recent = |reception: &Reception| now.saturating_duration_since(reception.at) < REPORT_MEMORY;
+            stream.reception = stream.reception.filter(recent);
             let Some(binding) = stream.binding.filter(|binding| binding.open && stream.packets > 0) else { continue };
             let Some(publication) = self.publications.get(binding.publication) else { continue };
             let Some((source, _)) = stream.rewriter.newest() else { continue };
@@ -115,8 +121,9 @@ impl Room {
         for stream in &participant.downlink.streams {
             let Some(binding) = stream.binding.filter(|binding| binding.open) else { continue };
             report.held_back |= binding.held_back;
-            report.downlink_jitter = report.downlink_jitter.max(stream.reception.jitter);
-            lost += stream.reception.loss;
+            let Some(reception) = stream.reception else { continue };
+            report.downlink_jitter = report.downlink_jitter.max(reception.jitter);
+            lost += reception.loss;
             weight += 1.0;
         }
         report.downlink_loss = if weight > 0.0 { lost / weight } else { 0.0 };

@@ -76,10 +76,11 @@ impl Room {
             MediaKind::Audio => 48_000,
             MediaKind::Video => 90_000,
         });
-        stream.reception = Reception {
+        stream.reception = Some(Reception {
+            at: now,
             loss: f32::from(block.fraction_lost) / 256.0,
             jitter: Duration::from_micros(u64::from(block.jitter) * 1_000_000 / rate),
-        };
+        });
         let echoed = stream.reports.iter().flatten().find(|&&(ntp, _)| ntp == block.last_sender_report);
         let Some(&(_, sent)) = echoed else { return };
         let held = Duration::from_micros(u64::from(block.delay_since_last_sender_report) * 1_000_000 / 65_536);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parlour_media::{ForwardDrop, MediaConfig, MediaEvent, RtpDrop, UplinkSpec};
 use parlour_model::command::{Leg, TrackSettings};
-use parlour_model::{Bitrate, Edge, Medium, ParticipantKey, PublicationKey};
+use parlour_model::{Bitrate, Codec, Edge, Medium, ParticipantKey, PublicationKey};
 use parlour_rtp::{AudioLevel, red};
 use proptest::prelude::*;
 
@@ -153,6 +153,55 @@ fn an_unpublished_camera_is_gone_and_its_section_can_be_used_again() {
     assert_eq!(got[2].vp8().tl0_picture_index, got[1].vp8().tl0_picture_index.map(|index| index.wrapping_add(1)));
     // Two seconds by the clock.
     assert_eq!(got[2].rtp().timestamp.wrapping_sub(got[1].rtp().timestamp), 180_000);
+}
+
+#[test]
+fn a_publisher_that_begins_anew_is_followed_without_a_gap() {
+    let mut stage = Stage::watching(&["q"]);
+    let mut camera = Camera::new(Some("q"));
+    stage.send_all(&camera.keyframe(2));
+    stage.pass(Duration::from_secs(1));
+    // Another source on the same section.
+    let mut next = Camera { ssrc: 31, sequence: 9, timestamp: 1, picture: 500, tl0: 3, key: 7, rid: Some("q") };
+    stage.send_all(&next.keyframe(2));
+    stage.send_all(&next.delta(1));
+    stage.pass(Duration::from_secs(1));
+    // The same source with other numbers: believed when a second packet confirms it.
+    next.sequence = 40_000;
+    for packet in next.keyframe(3) {
+        let _ = stage.send(&packet);
+    }
+    stage.send_all(&next.keyframe(1));
+    let got = stage.camera();
+    assert_eq!(got.len(), 6);
+    for (before, after) in got.iter().zip(&got[1..]) {
+        assert_eq!(after.rtp().sequence, before.rtp().sequence.wrapping_add(1));
+        assert!(after.rtp().timestamp.wrapping_sub(before.rtp().timestamp) <= 2 * 90_000);
+    }
+    // What was sent of the old is repeated as it was.
+    stage.clear();
+    stage.rtcp_from(RECEIVER, |writer| writer.nack(1, got[3].rtp().ssrc, &[got[3].rtp().sequence]).unwrap());
+    assert_eq!(stage.rtp[0].rtp().payload[2..], *got[3].rtp().payload);
+}
+
+#[test]
+fn h264_begins_at_its_parameter_sets() {
+    let section = parlour_media::IngressSection { codec: Codec::H264, ..camera_section(&[]) };
+    let mut stage = Stage::with(&MediaConfig::default(), vec![section]);
+    stage.room.subscribe(camera_subscription(RECEIVER), stage.now);
+    let mut camera = Camera::new(None);
+    let mut nal = |bytes: &[u8]| {
+        let mut packet = camera.delta(1).remove(0);
+        packet.payload = bytes.to_vec();
+        packet
+    };
+    // A slice, then SPS, PPS and an IDR slice in two fragments, then a slice.
+    let units: [&[u8]; 6] =
+        [&[0x61, 0x9a], &[0x67, 1], &[0x68, 1], &[0x7c, 0x85, 0xb8], &[0x7c, 0x45, 1], &[0x61, 0x9a]];
+    let packets: Vec<_> = units.iter().map(|unit| nal(unit)).collect();
+    stage.send_all(&packets);
+    let got: Vec<_> = stage.camera().iter().map(|got| got.rtp().payload.to_vec()).collect();
+    assert_eq!(got, units[1..]);
 }
 
 #[test]

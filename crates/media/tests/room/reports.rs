@@ -156,6 +156,9 @@ fn the_round_trip_and_the_loss_of_a_receiver_are_known_from_its_reports() {
     let rtt = quality.rtt.unwrap();
     assert!((80 * MS..82 * MS).contains(&rtt), "{rtt:?}");
     assert_eq!((quality.downlink_loss, quality.downlink_jitter), (0.25, 10 * MS));
+    // A receiver that says no more is not lossy for ever.
+    stage.pass(12_000 * MS);
+    assert_eq!(stage.room.receiver_report(RECEIVER).unwrap().downlink_loss, 0.0);
 }
 
 #[test]
