@@ -125,6 +125,18 @@ impl World {
 
     /// Brings a bot in; it offers at once.
     pub fn join(&mut self, session: &str, identity: &str, role: Role, home: Option<HomeId>) -> Result<BotId, Refusal> {
+        self.join_with(session, identity, role, home, |_| ())
+    }
+
+    /// As [`Self::join`], with something done to the bot before it makes its first offer.
+    pub fn join_with(
+        &mut self,
+        session: &str,
+        identity: &str,
+        role: Role,
+        home: Option<HomeId>,
+        prepare: impl FnOnce(&mut DirectBot),
+    ) -> Result<BotId, Refusal> {
         let id = BotId(self.bots.len());
         let address = self.new_address(home);
         let session = SessionId::from(session);
@@ -135,8 +147,9 @@ impl World {
             _ => return Err(Refusal::Internal),
         };
         let seed = id.0 as u64 + 1;
-        let bot = DirectBot::new(session, *joined, address, home, self.epoch, seed, self.now)
+        let mut bot = DirectBot::new(session, *joined, address, home, self.epoch, seed, self.now)
             .map_err(|_: EndpointError| Refusal::Internal)?;
+        prepare(&mut bot);
         self.by_sid.insert(bot.sid().clone(), id);
         self.by_address.insert(address, id);
         self.bots.push(bot);
@@ -323,7 +336,7 @@ impl World {
     fn drain_bots(&mut self) {
         for bot in self.bots.iter_mut().filter(|bot| !bot.gone) {
             bot.take_events();
-            while let Some(outgoing) = bot.endpoint.poll_transmit() {
+            while let Some(outgoing) = bot.poll_transmit() {
                 self.network.send(self.now, bot.address, outgoing.to, outgoing.bytes);
             }
         }

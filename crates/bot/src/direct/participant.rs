@@ -12,7 +12,7 @@ use parlour_model::{
 };
 use parlour_simnet::HomeId;
 
-use crate::endpoint::{Channel, Endpoint, EndpointConfig, EndpointError, EndpointEvent};
+use crate::endpoint::{Channel, Endpoint, EndpointConfig, EndpointError, EndpointEvent, Outgoing};
 use crate::media::{AudioConfig, TrackStats, VideoConfig};
 
 /// A bot of a [`super::World`].
@@ -27,6 +27,12 @@ pub struct DirectBot {
     pub errors: Vec<EndpointError>,
     /// Who else is there, as it was told.
     pub others: BTreeMap<ParticipantSid, ParticipantRecord>,
+    /// Changes its offers on their way, to make them wrong.
+    pub edit_offer: Option<fn(&str) -> String>,
+    /// What of its datagrams gets out; everything if there is none.
+    pub lets_out: Option<fn(&[u8]) -> bool>,
+    /// Its datagrams from now on, if somebody listens.
+    pub tapped: Option<Vec<Vec<u8>>>,
     pub(super) session: SessionId,
     pub(super) address: SocketAddr,
     pub(super) home: Option<HomeId>,
@@ -54,6 +60,9 @@ impl DirectBot {
             refusals: Vec::new(),
             errors: Vec::new(),
             others: joined.others.into_iter().map(|other| (other.sid.clone(), other)).collect(),
+            edit_offer: None,
+            lets_out: None,
+            tapped: None,
             session,
             address,
             home,
@@ -146,7 +155,21 @@ impl DirectBot {
             return Some(action);
         }
         let offer = self.endpoint.poll_offer(now)?;
-        Some(Action::Offer { sdp: Redacted(offer.sdp), offer_id: offer.id })
+        let sdp = self.edit_offer.map_or_else(|| offer.sdp.clone(), |edit| edit(&offer.sdp));
+        Some(Action::Offer { sdp: Redacted(sdp), offer_id: offer.id })
+    }
+
+    /// The next datagram that gets out.
+    pub(super) fn poll_transmit(&mut self) -> Option<Outgoing> {
+        loop {
+            let outgoing = self.endpoint.poll_transmit()?;
+            if self.lets_out.is_none_or(|lets_out| lets_out(&outgoing.bytes)) {
+                if let Some(tap) = &mut self.tapped {
+                    tap.push(outgoing.bytes.clone());
+                }
+                return Some(outgoing);
+            }
+        }
     }
 
     pub(super) fn take_events(&mut self) {
