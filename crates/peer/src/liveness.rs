@@ -92,6 +92,8 @@ impl Liveness {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods)]
+
     use std::time::Duration;
 
     use super::*;

@@ -1,5 +1,5 @@
 //! Offers of real browsers (Chromium 156, Firefox 153) and broken ones, against a peer.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
