@@ -10,6 +10,7 @@ use parlour_model::session::{Admission, RecordingPolicy, SessionPolicy, Space};
 use parlour_model::{Identity, ParticipantKey, Role};
 
 use crate::people::{People, Person};
+use crate::presence::Ghosts;
 use crate::seal::{CheckIn, CheckIns};
 
 /// Whether somebody leads the session.
@@ -30,6 +31,7 @@ pub(crate) enum Lead {
 pub(crate) struct Facts<'a> {
     pub people: &'a People,
     pub check_ins: &'a CheckIns,
+    pub ghosts: &'a Ghosts,
     pub lead: Lead,
     pub policy: &'a SessionPolicy,
 }
@@ -97,13 +99,12 @@ impl Facts<'_> {
         members.into_iter().any(|person| person.is_therapist() && person.is_admitted() && person.is_connected())
     }
 
-    /// Whether a recording service may receive anything: everyone inside, therapists too, said yes.
+    /// Whether a recording service may receive anything: everyone inside, therapists too, said yes. Who left by quick
+    /// exit is asked for as long as they seem to be there: a recorder that comes in at once would tell on them.
     fn everyone_agrees_to_recording(&self) -> bool {
+        let inside = self.people.seats().filter(|(_, person, _)| person.is_admitted()).map(|(_, person, _)| person);
+        let ghosts = self.ghosts.identities().filter_map(|identity| self.people.person(identity));
         self.policy.recording == RecordingPolicy::ByServiceWithConsent
-            && self
-                .people
-                .seats()
-                .filter(|(_, person, _)| person.is_admitted() && person.role != Role::Service)
-                .all(|(_, person, _)| person.recording_agreed)
+            && inside.chain(ghosts).all(|person| person.role == Role::Service || person.recording_agreed)
     }
 }

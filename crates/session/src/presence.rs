@@ -57,6 +57,11 @@ impl Ghosts {
         self.ghosts.iter().filter(move |ghost| ghost.space == space).map(|ghost| ghost.key)
     }
 
+    /// Who they are.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.ghosts.iter().map(|ghost| &ghost.identity)
+    }
+
     fn expire(&mut self, now: Instant) {
         self.ghosts.retain(|ghost| ghost.until > now);
     }

@@ -123,7 +123,13 @@ impl Session {
     }
 
     pub(crate) fn facts(&self) -> Facts<'_> {
-        Facts { people: &self.people, check_ins: &self.check_ins, lead: self.lead, policy: &self.options.policy }
+        Facts {
+            people: &self.people,
+            check_ins: &self.check_ins,
+            ghosts: &self.ghosts,
+            lead: self.lead,
+            policy: &self.options.policy,
+        }
     }
 
     /// Works out what follows from the facts. Called once at the end of every input.

@@ -225,6 +225,9 @@ impl Stage {
             fact = Fact { admission, seat: Some(key), encryption, grants: Grants::ALL, left_at: None, ..fact };
             (fact.successor, fact.lost, fact.signalling_lost) = (None, false, false);
         }
+        if entry == Entry::Ordinary {
+            self.oracle.ghosts.remove(&who);
+        }
         self.oracle.facts.insert(who, fact);
     }
 
@@ -244,6 +247,9 @@ impl Stage {
     fn apply_left(&mut self, who: Who, how: Departure) {
         let Some(key) = self.session.seat(&who.identity()) else { return };
         self.session.handle_left(key, how, self.now);
+        if how == Departure::QuickExit && self.oracle.alone(who).is_none() {
+            self.oracle.ghosts.insert(who, self.now + Duration::from_secs(15));
+        }
         let waiting_room = self.oracle.policy.waiting_room;
         let fact = self.oracle.facts.get_mut(&who).expect("known");
         if fact.successor.is_some() && how != Departure::QuickExit {
@@ -314,12 +320,14 @@ impl Stage {
         while let Some(due) = self.session.poll_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);
             self.session.handle_timeout(self.now);
+            self.oracle.ghosts.retain(|_, until| *until > self.now);
             self.session_events();
             assert!(self.session.poll_timeout().is_none_or(|next| next > due), "time stands still");
             self.check();
         }
         self.now = until;
         self.session.handle_timeout(self.now);
+        self.oracle.ghosts.retain(|_, until| *until > self.now);
     }
 
     fn apply_restart(&mut self) {
@@ -331,6 +339,7 @@ impl Stage {
         std::mem::swap(&mut self.session, &mut twin);
         self.oracle.check_ins.clear();
         self.oracle.let_past.clear();
+        self.oracle.ghosts.clear();
         for (who, fact) in &mut self.oracle.facts {
             (fact.seat, fact.successor, fact.lost, fact.left_at) = (None, None, false, None);
             fact.offered_until = None;

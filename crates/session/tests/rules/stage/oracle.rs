@@ -35,7 +35,8 @@ pub struct Oracle {
     pub let_past: BTreeMap<CheckInId, BTreeSet<Who>>,
     pub floor: Floor,
     pub same_room: BTreeMap<(Who, Who), SameRoom>,
-    /// No therapist was there for longer than the grace, or none came yet: nobody is promised one.
+    /// Who left by quick exit, and until when they seem to be there.
+    pub ghosts: BTreeMap<Who, Instant>,
     pub ended: bool,
 }
 
@@ -49,6 +50,7 @@ impl Oracle {
             let_past: BTreeMap::new(),
             floor: Floor::Open,
             same_room: BTreeMap::new(),
+            ghosts: BTreeMap::new(),
             ended: false,
         }
     }
@@ -99,7 +101,7 @@ impl Oracle {
     }
 
     /// Why this one may be with nobody, if so.
-    fn alone(&self, who: Who) -> Option<&'static str> {
+    pub fn alone(&self, who: Who) -> Option<&'static str> {
         let Some(fact) = self.facts.get(&who) else { return Some("nobody") };
         let therapist = who.role() == Role::Therapist;
         if fact.seat.is_none() || self.ended {
@@ -141,7 +143,9 @@ impl Oracle {
         let inside = self.facts.iter().filter(|(who, fact)| {
             fact.seat.is_some() && fact.admission == Admission::Admitted && who.role() != Role::Service
         });
-        self.policy.recording == RecordingPolicy::ByServiceWithConsent && inside.into_iter().all(|(_, f)| f.agreed)
+        self.policy.recording == RecordingPolicy::ByServiceWithConsent
+            && inside.into_iter().all(|(_, f)| f.agreed)
+            && self.ghosts.keys().all(|who| who.role() == Role::Service || self.facts[who].agreed)
     }
 
     fn carries(&self, publisher: Who, receiver: Who, medium: Medium) -> bool {
