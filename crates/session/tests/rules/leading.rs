@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use parlour_model::session::{
-    CheckInReceipt, Departure, Floor, MuteTarget, SameRoom, SessionCommand, SessionEvent, SessionPolicy, SessionReply,
-    Space,
+    Actor, CheckInId, CheckInReceipt, Departure, Floor, MuteTarget, SameRoom, SessionCommand, SessionEvent,
+    SessionPolicy, SessionReply, Space,
 };
 use parlour_model::{Edge, Medium};
 use parlour_session::{CommandRefusal, Loss};
@@ -61,7 +61,7 @@ fn a_check_in_seals_and_its_receipt_names_every_edge_cut() {
     stage.ok(T, SessionCommand::EndCheckIn(receipt.id));
     assert!(stage.reaches(A, B) && stage.reaches(B, T));
     stage.ok(T, SessionCommand::EndCheckIn(receipt.id));
-    let never = parlour_model::session::CheckInId(77);
+    let never = CheckInId(77);
     assert_eq!(stage.command(T, SessionCommand::EndCheckIn(never)), Err(CommandRefusal::UnknownCheckIn));
 }
 
@@ -149,6 +149,29 @@ fn a_check_in_needs_a_therapist_and_people_who_are_there() {
     assert_eq!(stage.command(T, start(None, &[C])), Err(CommandRefusal::NotPresent), "C waits");
     assert_eq!(stage.command(T, start(None, &[S])), Err(CommandRefusal::UnknownParticipant));
     assert_eq!(stage.command(T, start(Some(A.identity()), &[B])), Err(CommandRefusal::NotAllowed));
+}
+
+#[test]
+fn a_server_key_names_the_therapist_or_means_the_only_one() {
+    let start = |therapist: Option<Who>| SessionCommand::StartCheckIn {
+        therapist: therapist.map(Who::identity),
+        with: [A.identity()].into(),
+    };
+    let by_server = |stage: &mut Stage, therapist| {
+        let reply = stage.session.handle_command(Actor::Server, start(therapist), stage.now);
+        reply.map(|_| stage.session.space(stage.key(A)))
+    };
+    let inside = Ok(Some(Space::CheckIn(CheckInId(0))));
+    assert_eq!(by_server(&mut couple(), None), inside);
+    assert_eq!(by_server(&mut couple(), Some(T)), inside);
+    assert_eq!(by_server(&mut couple(), Some(B)), Err(CommandRefusal::NoTherapist));
+    let mut two = couple();
+    two.join(S);
+    assert_eq!(by_server(&mut two, None), Err(CommandRefusal::NoTherapist), "which of the two?");
+    assert_eq!(by_server(&mut two, Some(S)), inside);
+    let own =
+        two.command(T, SessionCommand::StartCheckIn { therapist: Some(T.identity()), with: [B.identity()].into() });
+    assert!(own.is_ok(), "a therapist may name themselves");
 }
 
 #[test]
