@@ -194,7 +194,6 @@ impl RoomContext<'_> {
         let uplink =
             UplinkSpec { extensions, transport_cc, sections: ingress.map(|one| one.ingress.clone()).collect() };
         self.room.media.set_uplink(key, uplink, self.now);
-        self.room.dirty = true;
     }
 
     /// Tells media how `key` receives now, and on which section what.
@@ -217,7 +216,6 @@ impl RoomContext<'_> {
         for subscription in subscriptions {
             self.begin_subscription(subscription);
         }
-        self.room.dirty = true;
     }
 
     fn subscription(

@@ -103,7 +103,6 @@ impl RoomContext<'_> {
             known.insert(track.clone(), settings);
             if let Some(publication) = self.room.publication_by_sid(track) {
                 self.room.media.set_preferences(key, publication, settings, self.now);
-                self.room.dirty = true;
             }
         }
         Ok(())
