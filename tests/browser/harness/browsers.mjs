@@ -10,7 +10,7 @@ const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--use-fake-ui-for-media-stream",
-  "--use-fake-device-for-media-stream=fps=15",
+  "--use-fake-device-for-media-stream",
   "--auto-accept-this-tab-capture",
   "--autoplay-policy=no-user-gesture-required",
   "--disable-background-networking",

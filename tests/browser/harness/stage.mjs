@@ -4,7 +4,7 @@ import { launchChromium } from "./browsers.mjs";
 import { serveSdkPages } from "./sdk-pages.mjs";
 import { startServer } from "./server.mjs";
 import { token } from "./token.mjs";
-import { holds, until } from "./until.mjs";
+import { until } from "./until.mjs";
 
 /** One person on the SDK page, in whichever browser. */
 export class Person {
@@ -74,16 +74,19 @@ export async function allPerceive(people, options) {
   await Promise.all(pairs.map(([a, b]) => a.perceives(b, options)));
 }
 
-/** The value of `read` stays as it is for `milliseconds`, once what was under way has had time to arrive. */
-export async function stands(what, read, milliseconds = 1500) {
+/** The value of `read` comes to rest: from some moment on it stays as it is for `milliseconds`. */
+export async function stands(what, read, milliseconds = 2500, within = 15_000) {
   let last = await read();
-  await until(`${what} comes to rest`, async () => {
-    const now = await read();
-    const resting = now === last;
-    last = now;
-    return resting;
-  });
-  await holds(what, async () => (await read()) === last, milliseconds);
+  let since = performance.now();
+  await until(
+    what,
+    async () => {
+      const now = await read();
+      if (now !== last) [last, since] = [now, performance.now()];
+      return performance.now() - since >= milliseconds;
+    },
+    within,
+  );
 }
 
 let sessions = 0;

@@ -1,7 +1,15 @@
 // Proof that a page speaks to this machine only: every request, every WebSocket, every ICE server that a peer
 // connection is given and every server that a candidate came from.
 
-const LOCAL = new Set(["localhost", "127.0.0.1", "[::1]"]);
+import { networkInterfaces } from "node:os";
+
+/** The server names this machine's own addresses too. */
+const LOCAL = new Set([
+  "localhost",
+  ...Object.values(networkInterfaces())
+    .flat()
+    .map(({ address, family }) => (family === "IPv6" ? `[${address}]` : address)),
+]);
 
 const isLocal = (url) => {
   const { protocol, hostname } = new URL(url);

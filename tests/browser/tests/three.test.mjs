@@ -6,9 +6,10 @@ import { holds, until } from "../harness/until.mjs";
 
 test("three people in one call", async (t) => {
   const stage = await openStage(t);
+  // All pages of one Chromium share its fake camera, which keeps the size of whoever opened it first: the largest.
+  const ben = await stage.seat("ben", { size: { width: 1280, height: 720, frameRate: 15 } });
   const ingrid = await stage.seat("ingrid", { role: "therapist" });
   const anna = await stage.seat("anna");
-  const ben = await stage.seat("ben", { size: { width: 1280, height: 720, frameRate: 15 } });
   const people = [ingrid, anna, ben];
 
   await t.test("each decodes every other", () => allPerceive(people));
