@@ -29,6 +29,8 @@ pub struct DirectBot {
     pub others: BTreeMap<ParticipantSid, ParticipantRecord>,
     /// Changes its offers on their way, to make them wrong.
     pub edit_offer: Option<fn(&str) -> String>,
+    /// Changes the answers it gets, to make it believe something wrong.
+    pub edit_answer: Option<fn(&str) -> String>,
     /// What of its datagrams gets out; everything if there is none.
     pub lets_out: Option<fn(&[u8]) -> bool>,
     /// Its datagrams from now on, if somebody listens.
@@ -61,6 +63,7 @@ impl DirectBot {
             errors: Vec::new(),
             others: joined.others.into_iter().map(|other| (other.sid.clone(), other)).collect(),
             edit_offer: None,
+            edit_answer: None,
             lets_out: None,
             tapped: None,
             session,
@@ -195,7 +198,8 @@ impl DirectBot {
             }
             Event::Answer { sdp, offer_id, mids } => {
                 let tracks: Vec<_> = mids.into_iter().map(|(mid, sid)| (mid, sid.as_str().to_owned())).collect();
-                if let Err(error) = self.endpoint.handle_answer(offer_id, &sdp.0, &tracks, now) {
+                let sdp = self.edit_answer.map_or_else(|| sdp.0.clone(), |edit| edit(&sdp.0));
+                if let Err(error) = self.endpoint.handle_answer(offer_id, &sdp, &tracks, now) {
                     self.errors.push(error);
                 }
             }

@@ -2,16 +2,19 @@
 //! the way it took. Nothing here encodes or decodes pictures or sound.
 
 pub mod audio;
+mod decoder;
 pub mod histogram;
 pub mod receive;
 pub mod stamp;
+pub mod stats;
 pub mod video;
 pub mod vp8;
 
 pub use audio::{AudioConfig, AudioSource};
 pub use histogram::Histogram;
-pub use receive::{TrackKind, TrackReceiver, TrackStats};
+pub use receive::TrackReceiver;
 pub use stamp::Stamp;
+pub use stats::{TrackKind, TrackStats};
 pub use video::{LayerConfig, VideoConfig, VideoSource};
 
 /// One RTP packet of a synthetic source, before it has an SSRC.

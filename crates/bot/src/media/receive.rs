@@ -1,12 +1,13 @@
-//! What arrived of one remote track: order restored, gaps waited for and then counted, frames put together and judged
-//! as a VP8 decoder would (complete, and their references decoded), latency from the sender's stamp.
+//! What arrived of one remote track: order restored, gaps waited for and then counted, latency from the sender's stamp.
+//! What it is worth to a decoder is judged in [`super::decoder`].
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::audio::red_frames;
-use super::histogram::Histogram;
+use super::decoder::{Decoder, Part};
 use super::stamp::Stamp;
+use super::stats::{TrackKind, TrackStats};
 use super::vp8::{Descriptor, is_key};
 
 /// A lost video packet may be repaired for this long; the server keeps one second.
@@ -20,80 +21,6 @@ const HELD_MAX: usize = 4_096;
 
 /// A jump of the key beyond this is a new beginning, not a gap.
 const JUMP_MAX: u64 = 5_000;
-
-/// Sound or picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TrackKind {
-    /// Opus.
-    #[default]
-    Audio,
-    /// VP8.
-    Video,
-}
-
-/// Counts of one received track.
-#[derive(Clone, Debug, Default)]
-pub struct TrackStats {
-    /// Of which kind.
-    pub kind: TrackKind,
-    /// Packets, without duplicates.
-    pub packets: u64,
-    /// Of their payloads.
-    pub bytes: u64,
-    /// Never arrived, not even repaired, in the time a player would wait. For audio: frames that neither a packet nor
-    /// redundancy brought.
-    pub missing: u64,
-    /// Came behind a later one: repaired or reordered.
-    pub repaired: u64,
-    /// Audio frames that only redundancy brought.
-    pub recovered_by_red: u64,
-    /// Came twice.
-    pub duplicates: u64,
-    /// Came after they were given up (they are also missing).
-    pub late: u64,
-    /// Video frames whose references were decoded and which were complete; for audio: frames.
-    pub frames_decoded: u64,
-    /// Video frames that were incomplete or whose references were not decoded.
-    pub frames_broken: u64,
-    /// Picture ids that were skipped although no packet was missing.
-    pub picture_id_gaps: u64,
-    /// Decoded keyframes.
-    pub keyframes: u64,
-    /// Pauses between decoded frames beyond three average intervals or 150 ms more than one (W3C webrtc-stats).
-    pub freezes: u64,
-    /// Their sum.
-    pub freeze_time: Duration,
-    /// Packets by the encoding they came from.
-    pub layers: [u64; 4],
-    /// The encoding of the last frame.
-    pub layer: u8,
-    /// How often the encoding changed.
-    pub layer_switches: u64,
-    /// Changes of encoding that did not begin with a keyframe.
-    pub bad_switches: u64,
-    /// Payloads without a readable stamp.
-    pub unreadable: u64,
-    /// From making to arrival; of repaired packets too.
-    pub latency: Histogram,
-    /// First and last arrival.
-    pub active: Option<(Instant, Instant)>,
-}
-
-impl TrackStats {
-    /// Share of packets that were missing.
-    pub fn loss(&self) -> f64 {
-        match self.packets + self.missing {
-            0 => 0.0,
-            all => self.missing as f64 / all as f64,
-        }
-    }
-
-    /// Average payload rate in bits per second over the time in which packets arrived.
-    pub fn bitrate_bps(&self) -> f64 {
-        let seconds = self.active.map_or(0.0, |(first, last)| (last - first).as_secs_f64());
-        if seconds > 0.0 { self.bytes as f64 * 8.0 / seconds } else { 0.0 }
-    }
-}
 
 /// Receives one remote track.
 #[derive(Debug)]
@@ -113,15 +40,6 @@ pub struct TrackReceiver {
 struct Held {
     arrived: Instant,
     part: Part,
-}
-
-/// What the decoder needs to know of a packet.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    descriptor: Option<Descriptor>,
-    key: bool,
-    marker: bool,
-    layer: Option<u8>,
 }
 
 impl TrackReceiver {
@@ -297,122 +215,6 @@ impl TrackReceiver {
                 None => self.stats.frames_decoded += 1,
             }
         }
-    }
-}
-
-/// Puts video frames together, in order, and follows their references.
-#[derive(Debug, Default)]
-struct Decoder {
-    frame: Option<Frame>,
-    last_picture_id: Option<u16>,
-    /// Base layer index of the last decoded base frame; `None` needs a keyframe.
-    base: Option<u8>,
-    lost_since_last: bool,
-    last_decoded_at: Option<Instant>,
-    mean_interval: Duration,
-    started: bool,
-}
-
-#[derive(Debug)]
-struct Frame {
-    first: Part,
-    descriptor: Descriptor,
-    complete: bool,
-}
-
-impl Decoder {
-    /// A packet before the next one never came.
-    fn lose_part(&mut self) {
-        self.lost_since_last = true;
-        if let Some(frame) = &mut self.frame {
-            frame.complete = false;
-        }
-    }
-
-    /// Everything before is forgotten.
-    fn lose(&mut self) {
-        *self = Self { started: self.started, mean_interval: self.mean_interval, ..Self::default() };
-    }
-
-    /// The next packet in order; true if a keyframe is needed to go on.
-    fn handle(&mut self, now: Instant, part: Part, descriptor: Descriptor, stats: &mut TrackStats) -> bool {
-        let mut wants_key = false;
-        if descriptor.start {
-            if self.frame.take().is_some() {
-                // The end of the frame before was lost.
-                stats.frames_broken += 1;
-                wants_key |= self.base.take().is_some();
-            }
-            self.frame = Some(Frame { first: part, descriptor, complete: true });
-        }
-        if !part.marker {
-            return wants_key;
-        }
-        match self.frame.take() {
-            Some(frame) if frame.complete => wants_key | !self.decode(now, &frame, stats),
-            _ => {
-                stats.frames_broken += 1;
-                let base_hit = descriptor.tid.unwrap_or(0) == 0;
-                if base_hit {
-                    self.base = None;
-                }
-                wants_key | base_hit
-            }
-        }
-    }
-
-    /// Judges a complete frame; true if it was decoded or does not matter.
-    fn decode(&mut self, now: Instant, frame: &Frame, stats: &mut TrackStats) -> bool {
-        let descriptor = frame.descriptor;
-        self.follow_picture_id(descriptor, stats);
-        let layer = frame.first.layer.unwrap_or(stats.layer);
-        let switched = self.started && layer != stats.layer;
-        if switched {
-            stats.layer_switches += 1;
-            stats.bad_switches += u64::from(!frame.first.key);
-        }
-        stats.layer = layer;
-        let tl0 = descriptor.tl0.unwrap_or(0);
-        let has_references = match (self.base, descriptor.tid.unwrap_or(0)) {
-            _ if frame.first.key => true,
-            (None, _) => false,
-            (Some(base), 0) => descriptor.tl0.is_none() || tl0 == base.wrapping_add(1),
-            (Some(base), _) => tl0 == base,
-        };
-        if !has_references {
-            stats.frames_broken += 1;
-            if descriptor.tid.unwrap_or(0) == 0 {
-                self.base = None;
-            }
-            return false;
-        }
-        if descriptor.tid.unwrap_or(0) == 0 {
-            self.base = Some(tl0);
-        }
-        self.started = true;
-        stats.frames_decoded += 1;
-        stats.keyframes += u64::from(frame.first.key);
-        self.note_interval(now, stats);
-        true
-    }
-
-    fn follow_picture_id(&mut self, descriptor: Descriptor, stats: &mut TrackStats) {
-        let lost = std::mem::take(&mut self.lost_since_last);
-        let Some(id) = descriptor.picture_id else { return };
-        let gap = self.last_picture_id.replace(id).is_some_and(|last| id != (last.wrapping_add(1) & 0x7fff));
-        stats.picture_id_gaps += u64::from(gap && !lost);
-    }
-
-    fn note_interval(&mut self, now: Instant, stats: &mut TrackStats) {
-        let Some(last) = self.last_decoded_at.replace(now) else { return };
-        let interval = now.saturating_duration_since(last);
-        let mean = self.mean_interval;
-        if !mean.is_zero() && interval > (mean * 3).max(mean + Duration::from_millis(150)) {
-            stats.freezes += 1;
-            stats.freeze_time += interval;
-            return;
-        }
-        self.mean_interval = if mean.is_zero() { interval } else { (mean * 29 + interval) / 30 };
     }
 }
 
