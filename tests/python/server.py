@@ -23,7 +23,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def config(http: int, media: int) -> str:
+def config(http: int, media: int, stun: int) -> str:
     return f"""
 [http]
 listen = "127.0.0.1:{http}"
@@ -31,6 +31,7 @@ listen = "127.0.0.1:{http}"
 [media]
 addresses = ["0.0.0.0"]
 first_port = {media}
+stun_port = {stun}
 workers = 1
 
 [sessions]
@@ -50,7 +51,7 @@ class Server:
         folder = pathlib.Path(self.folder.name)
         http = free_port()
         file = folder / "parlour.toml"
-        file.write_text(config(http, free_port()))
+        file.write_text(config(http, free_port(), free_port()))
         self.log = folder / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([BINARY, "serve", "--config", str(file)], stdout=log, stderr=log)
