@@ -30,6 +30,10 @@ pub(crate) struct SequenceRing<T> {
 }
 
 impl<T: Copy> SequenceRing<T> {
+    /// Bytes a place takes.
+    #[cfg(test)]
+    pub const SLOT: usize = size_of::<Option<Slot<T>>>();
+
     /// Both sizes are powers of two.
     pub fn new(initial: usize, max: usize) -> Self {
         debug_assert!(initial.is_power_of_two() && max.is_power_of_two() && initial <= max);
@@ -73,6 +77,11 @@ impl<T: Copy> SequenceRing<T> {
     /// Forgets everything and gives the memory back.
     pub fn clear(&mut self) {
         self.slots = Vec::new();
+    }
+
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
     }
 
     fn index(&self, sequence: u64) -> usize {

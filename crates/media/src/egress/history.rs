@@ -81,3 +81,16 @@ impl History {
         self.ring.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_of_history_at_two_megabits_is_small() {
+        // 256 slots hold a second of 228 packets.
+        let slot = SequenceRing::<Sent>::SLOT;
+        assert!(slot * 256 <= 16 * 1_024, "{slot} bytes a packet");
+        assert!(size_of::<Outgoing>() <= 56, "{}", size_of::<Outgoing>());
+    }
+}

@@ -269,3 +269,63 @@ fn shift_after(newest: &Newest, packet: &Inbound, since: Option<i64>, rate: u32)
         key: newest.picture.key.wrapping_add(1).wrapping_sub(picture.key),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::Frame;
+    use crate::tests::epoch;
+
+    const SOURCE: Source = Source { publication: 1, generation: 0, layer: 0 };
+
+    fn packet(sequence: u64) -> Inbound {
+        let frame = Frame { key: true, start: true, ..Frame::default() };
+        Inbound { layer: 0, sequence, timestamp: 0, arrived: epoch(), size: 100, frame }
+    }
+
+    #[test]
+    fn a_number_taken_back_is_given_again_and_only_once() {
+        let mut rewriter = Rewriter::new(10);
+        let first = rewriter.begin(SOURCE, &packet(100), None, 90_000);
+        let sent = rewriter.pass(SOURCE, &packet(101)).unwrap();
+        // 102 is lost; 103 waits and is thrown away before it left.
+        let waiting = rewriter.pass(SOURCE, &packet(103)).unwrap();
+        assert_eq!([sent.sequence, waiting.sequence], [first.sequence + 1, first.sequence + 3]);
+        rewriter.rewind(sent.sequence + 1);
+        assert_eq!(rewriter.pass(SOURCE, &packet(104)), None);
+        let again = rewriter.begin(SOURCE, &packet(105), None, 90_000);
+        assert_eq!(again.sequence, sent.sequence + 1);
+        // Its place is taken now.
+        assert_eq!(rewriter.late(SOURCE, &packet(102)), None);
+    }
+
+    #[test]
+    fn a_late_packet_of_a_layer_that_was_left_goes_to_its_place() {
+        let mut rewriter = Rewriter::new(10);
+        let other = Source { layer: 1, ..SOURCE };
+        let first = rewriter.begin(SOURCE, &packet(100), None, 90_000);
+        rewriter.pass(SOURCE, &packet(102));
+        let switched = rewriter.begin(other, &Inbound { layer: 1, ..packet(7) }, None, 90_000);
+        assert_eq!(switched.sequence, first.sequence + 3);
+        assert!(rewriter.is_late(SOURCE, &packet(101)));
+        assert_eq!(rewriter.late(SOURCE, &packet(101)).map(|out| out.sequence), Some(first.sequence + 1));
+        // What came after the switch has none.
+        assert_eq!(rewriter.late(SOURCE, &packet(103)), None);
+    }
+
+    #[test]
+    fn a_clock_that_contradicts_the_arrival_is_not_believed() {
+        let start = epoch();
+        let at =
+            |millis, timestamp| Inbound { arrived: start + Duration::from_millis(millis), timestamp, ..packet(millis) };
+        for (since, expected) in [(Some(2_970), 2_970), (Some(900_000), 3_000), (Some(-5), 3_000), (None, 3_000)] {
+            let mut rewriter = Rewriter::new(0);
+            let first = rewriter.begin(SOURCE, &at(1, 500), None, 90_000);
+            rewriter.stop();
+            let second = rewriter.begin(SOURCE, &at(34, 77), since, 90_000);
+            // 33 ms are 2,970 ticks; by arrival a tick for each.
+            let ticks = second.timestamp.wrapping_sub(first.timestamp);
+            assert!(ticks.abs_diff(expected) <= 30, "{since:?}: {ticks}");
+        }
+    }
+}

@@ -12,8 +12,9 @@ use crate::publication::clock::SenderClock;
 use crate::publication::meter::RateMeter;
 use crate::spec::IngressSection;
 
-/// Video comes in chunks of a twelfth of a second at 1.5 Mbit/s, audio in chunks of a second without redundancy.
-const VIDEO_CHUNK: u16 = 16 * 1_024;
+/// Chunks of ten full packets waste little at their end and little beyond the second; of audio four kibibytes are half a
+/// second with redundancy.
+pub(crate) const VIDEO_CHUNK: u16 = 12 * 1_024;
 const AUDIO_CHUNK: u16 = 4 * 1_024;
 
 /// See the head of this file.

@@ -431,8 +431,8 @@ proptest! {
             stage.pass(Duration::from_millis(20));
         }
         stage.pass(Duration::from_secs(3));
-        // A wild number may have been believed; the next few are believed more.
-        let outcomes: Vec<_> = camera.keyframe(3).iter().map(|packet| stage.send(packet)).collect();
-        prop_assert_eq!(outcomes.last(), Some(&Ok(())));
+        // A wild number may have been believed, and have taken a place; the next few are believed more.
+        let taken = camera.keyframe(8).iter().filter(|packet| stage.send(packet).is_ok()).count();
+        prop_assert!(taken >= 4, "{taken} of 8");
     }
 }

@@ -183,3 +183,19 @@ fn a_publisher_is_told_which_layers_anybody_takes() {
     simulcast.film(&mut stage, 250);
     assert_eq!(told(&stage), layers([true, false, false]));
 }
+
+#[test]
+fn a_muted_camera_is_not_told_to_drop_its_layers() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 60);
+    stage.clear();
+    stage.room.set_muted(CAMERA, true, stage.now);
+    stage.pass(Duration::from_secs(10));
+    // Layers that nobody took before are another matter: here it is the two below.
+    let dropped = stage.events.iter().any(|event| match event {
+        MediaEvent::SubscribedLayers { wanted, .. } => wanted.contains(&(Layer(2), false)),
+        _ => false,
+    });
+    assert!(!dropped, "{:?}", stage.events);
+}

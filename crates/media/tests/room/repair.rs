@@ -7,7 +7,7 @@ use parlour_model::Bitrate;
 use parlour_rtp::rtx;
 
 use crate::stage::{
-    Camera, Microphone, OUT_RTX_PT, RECEIVER, Stage, camera_section, camera_subscription, microphone_section,
+    Camera, Microphone, OUT_RTX_PT, RECEIVER, Received, Stage, camera_section, camera_subscription, microphone_section,
     microphone_subscription,
 };
 
@@ -100,6 +100,11 @@ fn a_storm_of_requests_gets_a_bounded_answer() {
     }
     // Eight tries each, at least half a round trip apart.
     assert_eq!(stage.rtp.len(), 32);
+    for sequence in &sequences {
+        let of = |got: &&Received| rtx::split(got.rtp().payload).is_some_and(|(original, _)| original == *sequence);
+        let times: Vec<_> = stage.rtp.iter().filter(of).map(|got| got.at).collect();
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 30 * MS), "{times:?}");
+    }
     assert_eq!(stage.room.counters().nack_refused, 3_600 - 32);
 }
 
