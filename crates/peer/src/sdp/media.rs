@@ -102,10 +102,37 @@ fn msid(media: &Media) -> Result<Option<(String, String)>, OfferError> {
     Ok(Some((stream.to_owned(), words.next().unwrap_or_default().to_owned())))
 }
 
-/// What `a=rtpmap` says of a payload type.
-struct Mapping<'a> {
-    payload_type: u8,
-    encoding: &'a str,
+/// What the lines of a section say of each payload type. Filled in one pass over the lines, since a hostile section
+/// has as many as fit.
+struct PayloadTypes<'a> {
+    encodings: [&'a str; 128],
+    fmtps: [&'a str; 128],
+    feedback: [Feedback; 128],
+}
+
+impl<'a> PayloadTypes<'a> {
+    fn read(media: &'a Media) -> Result<Self, OfferError> {
+        let mut all = Self { encodings: [""; 128], fmtps: [""; 128], feedback: [Feedback::default(); 128] };
+        for line in values(media, "rtpmap") {
+            let (number, encoding) = line.split_once(' ').ok_or(OfferError::Malformed)?;
+            all.encodings[usize::from(payload_type(number)?)] = encoding.trim();
+        }
+        for (number, parameters) in values(media, "fmtp").filter_map(|line| line.split_once(' ')) {
+            if let Ok(number) = payload_type(number) {
+                all.fmtps[usize::from(number)] = parameters.trim();
+            }
+        }
+        let mut for_all = Feedback::default();
+        for (target, what) in values(media, "rtcp-fb").filter_map(|line| line.split_once(' ')) {
+            match payload_type(target) {
+                Ok(number) => note_feedback(&mut all.feedback[usize::from(number)], what),
+                Err(_) if target == "*" => note_feedback(&mut for_all, what),
+                Err(_) => {}
+            }
+        }
+        all.feedback.iter_mut().for_each(|feedback| *feedback = feedback.or(for_all));
+        Ok(all)
+    }
 }
 
 fn codecs(media: &Media) -> Result<Vec<OfferedCodec>, OfferError> {
@@ -116,41 +143,27 @@ fn codecs(media: &Media) -> Result<Vec<OfferedCodec>, OfferError> {
             listed.push(payload_type);
         }
     }
-    let mut mappings = Vec::new();
-    for line in values(media, "rtpmap") {
-        let (number, encoding) = line.split_once(' ').ok_or(OfferError::Malformed)?;
-        mappings.push(Mapping { payload_type: payload_type(number)?, encoding: encoding.trim() });
-    }
-    let fmtp = |payload_type: u8| {
-        let mut lines = values(media, "fmtp").filter_map(|line| line.split_once(' '));
-        lines.find(|(number, _)| number.parse() == Ok(payload_type)).map_or("", |(_, parameters)| parameters.trim())
-    };
-    let mapping = |payload_type: &u8| mappings.iter().find(|mapping| mapping.payload_type == *payload_type);
-    let ours = listed.iter().filter_map(mapping).filter_map(|mapping| {
-        let parameters = fmtp(mapping.payload_type);
-        Some((mapping.payload_type, our_codec(mapping.encoding, parameters)?, parameters))
-    });
+    let PayloadTypes { encodings, fmtps, feedback } = PayloadTypes::read(media)?;
     let of_repair = |name: &str, names: &dyn Fn(&str) -> bool| {
-        listed
-            .iter()
-            .filter_map(mapping)
-            .find(|mapping| is_encoding(mapping.encoding, name) && names(fmtp(mapping.payload_type)))
-            .map(|mapping| mapping.payload_type)
+        let is_named = |at: usize| is_encoding(encodings[at], name) && names(fmtps[at]);
+        listed.iter().copied().find(|&payload_type| is_named(usize::from(payload_type)))
     };
     let mut codecs = Vec::new();
-    for (payload_type, codec, parameters) in ours {
-        if parameters.len() > MAX_TEXT {
+    for &payload_type in &listed {
+        let at = usize::from(payload_type);
+        let Some(codec) = our_codec(encodings[at], fmtps[at]) else { continue };
+        if fmtps[at].len() > MAX_TEXT {
             return Err(OfferError::Malformed);
         }
+        let number = payload_type.to_string();
+        let is_audio = codec == Codec::Opus;
         codecs.push(OfferedCodec {
             payload_type,
             codec,
-            rtx: of_repair("rtx", &|parameters| parameter(parameters, "apt") == Some(&payload_type.to_string())),
-            red: (codec == Codec::Opus)
-                .then(|| of_repair("red", &|parameters| is_red_of(parameters, payload_type)))
-                .flatten(),
-            fmtp: parameters.to_owned(),
-            feedback: feedback(media, payload_type),
+            rtx: of_repair("rtx", &|fmtp| parameter(fmtp, "apt") == Some(&number)),
+            red: of_repair("red", &|fmtp| is_audio && is_red_of(fmtp, payload_type)),
+            fmtp: fmtps[at].to_owned(),
+            feedback: feedback[at],
         });
     }
     Ok(codecs)
@@ -194,23 +207,15 @@ fn is_red_of(fmtp: &str, payload_type: u8) -> bool {
     !fmtp.is_empty() && fmtp.split('/').all(|block| block.trim().parse() == Ok(payload_type))
 }
 
-fn feedback(media: &Media, payload_type: u8) -> Feedback {
-    let mut feedback = Feedback::default();
-    for line in values(media, "rtcp-fb") {
-        let Some((target, what)) = line.split_once(' ') else { continue };
-        if target != "*" && target.parse() != Ok(payload_type) {
-            continue;
-        }
-        match what.trim() {
-            "nack" => feedback.nack = true,
-            "nack pli" => feedback.pli = true,
-            "ccm fir" => feedback.fir = true,
-            "transport-cc" => feedback.transport_cc = true,
-            "goog-remb" => feedback.remb = true,
-            _ => {}
-        }
+fn note_feedback(feedback: &mut Feedback, what: &str) {
+    match what.trim() {
+        "nack" => feedback.nack = true,
+        "nack pli" => feedback.pli = true,
+        "ccm fir" => feedback.fir = true,
+        "transport-cc" => feedback.transport_cc = true,
+        "goog-remb" => feedback.remb = true,
+        _ => {}
     }
-    feedback
 }
 
 /// RFC 8285 8: `id[/direction] uri [attributes]`.

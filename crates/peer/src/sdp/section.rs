@@ -116,6 +116,19 @@ pub struct Feedback {
     pub remb: bool,
 }
 
+impl Feedback {
+    /// What either says.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            nack: self.nack || other.nack,
+            pli: self.pli || other.pli,
+            fir: self.fir || other.fir,
+            transport_cc: self.transport_cc || other.transport_cc,
+            remb: self.remb || other.remb,
+        }
+    }
+}
+
 /// A codec of ours that a section offers. Others are not listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferedCodec {
