@@ -276,6 +276,17 @@ fn where_encryption_is_required_nothing_goes_without() {
 }
 
 #[test]
+fn who_came_unencrypted_is_cut_off_when_encryption_becomes_required() {
+    let mut stage = Stage::live(SessionPolicy::default(), &[A]);
+    stage.apply(&Input::Join { who: B, encryption: Encryption::None, entry: Entry::Ordinary });
+    stage.ok(T, SessionCommand::Admit(B.identity()));
+    assert!(stage.reaches(A, B) && stage.reaches(B, A));
+    let policy = Box::new(SessionPolicy { e2ee: E2eePolicy::Required, ..SessionPolicy::default() });
+    stage.apply(&Input::Command { by: None, command: SessionCommand::SetPolicy(policy) });
+    assert!(!stage.reaches(A, B) && !stage.reaches(B, A) && stage.reaches(A, T));
+}
+
+#[test]
 fn a_recorder_is_listed_admitted_and_hears_only_while_all_agree() {
     let mut never = Stage::live(SessionPolicy::default(), &[A]);
     let never = never.session.handle_join(request(90, R), never.now);
