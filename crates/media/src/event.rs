@@ -98,7 +98,7 @@ pub struct ReceiverReport {
     pub uplink_loss: f32,
     /// Interarrival jitter of what it sends, the worst of its streams (RFC 3550, 6.4.1).
     pub uplink_jitter: Duration,
-    /// Share of our packets it reports lost, 0 to 1, weighted over its streams.
+    /// Share of our packets it reports lost and that were not repeated to it, 0 to 1, the mean of its streams.
     pub downlink_loss: f32,
     /// The worst jitter it reports.
     pub downlink_jitter: Duration,

@@ -29,6 +29,10 @@ pub(crate) struct Stream {
     /// What a sender report says of it.
     pub packets: u32,
     pub octets: u32,
+    /// Packets of which at least one repetition was sent.
+    pub repeated: u32,
+    /// `packets` and `repeated` at the last report of the receiver.
+    judged: (u32, u32),
     /// As the receiver reported last.
     pub reception: Option<Reception>,
     /// The last two sender reports: their compact NTP time and when they were written.
@@ -98,6 +102,8 @@ impl Stream {
             committed,
             packets: 0,
             octets: 0,
+            repeated: 0,
+            judged: (0, 0),
             reception: None,
             reports: [None; 2],
         }
@@ -144,6 +150,15 @@ impl Stream {
             }
             Choice::Ignore(reason) => Verdict::Drop(reason),
         }
+    }
+
+    /// The share of packets a receiver is likely to miss for good, from the share it reports lost: browsers count what
+    /// was repeated to them as lost all the same (RFC 4588 section 5.3).
+    pub fn take_loss(&mut self, reported: f32) -> f32 {
+        let (packets, repeated) = (self.packets.wrapping_sub(self.judged.0), self.repeated.wrapping_sub(self.judged.1));
+        self.judged = (self.packets, self.repeated);
+        let repaired = if packets > 0 { repeated as f32 / packets as f32 } else { 0.0 };
+        (reported - repaired).max(0.0)
     }
 
     /// Stops what goes out until a keyframe (audio: until the next packet). Numbers from `next` on were never sent and

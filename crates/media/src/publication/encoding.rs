@@ -34,7 +34,14 @@ pub(crate) struct Encoding {
     /// Added to the numbers of the statistics: they begin anew with a new SSRC, ours never go back. Whole cycles, so
     /// that the lower sixteen bits stay those on the wire.
     offset: u64,
+    /// Packets that a repair stream brought back.
+    repaired: u64,
+    /// Expected and had, at the last call of [`Encoding::take_loss`].
+    judged: (u64, u64),
 }
+
+/// Fewer packets say nothing of a line.
+const MIN_JUDGED: u64 = 10;
 
 impl Encoding {
     pub fn new(ssrc: u32, section: &IngressSection, config: &MediaConfig, now: Instant) -> Self {
@@ -50,6 +57,8 @@ impl Encoding {
             keyframes: KeyframeRequests::new(KeyframeMethod::negotiated(section.pli, section.fir)),
             last_packet: now,
             offset: 0,
+            repaired: 0,
+            judged: (0, 0),
         }
     }
 
@@ -62,6 +71,8 @@ impl Encoding {
         self.statistics = SourceStatistics::new(section.codec.clock_rate());
         self.gaps = gap_tracker(section);
         self.clock = None;
+        self.repaired = 0;
+        self.judged = (0, 0);
     }
 
     /// The highest number so far.
@@ -77,6 +88,8 @@ impl Encoding {
                 self.gaps.handle_restart(extended);
                 self.generation = self.generation.wrapping_add(1);
                 self.clock = None;
+                self.repaired = 0;
+                self.judged = (0, 0);
                 extended
             }
             Arrival::Suspect => return None,
@@ -88,8 +101,20 @@ impl Encoding {
     /// A packet was brought back by a repair stream: its number here.
     pub fn arrive_repaired(&mut self, sequence: u16) -> Option<u64> {
         let extended = self.statistics.locate(sequence)?;
-        self.gaps.handle_recovered(extended);
+        self.repaired += u64::from(self.gaps.handle_recovered(extended));
         Some(extended + self.offset)
+    }
+
+    /// The share of packets that are missing for good, 0 to 1, since the last call; what was brought back is not.
+    pub fn take_loss(&mut self) -> f32 {
+        let (expected, had) = (self.statistics.expected(), self.statistics.received() + self.repaired);
+        let since = expected.saturating_sub(self.judged.0);
+        let lost = since.saturating_sub(had.saturating_sub(self.judged.1));
+        if since < MIN_JUDGED {
+            return 0.0;
+        }
+        self.judged = (expected, had);
+        lost as f32 / since as f32
     }
 
     /// Counts a packet; whether it is the first after the layer was taken for dead.

@@ -39,16 +39,16 @@ impl Room {
 
     /// How we receive what a participant sends.
     pub(super) fn send_receiver_report(&mut self, slot: u16, now: Instant) {
-        let mut blocks = Vec::new();
+        let (mut blocks, mut loss) = (Vec::new(), 0.0_f32);
         for (_, publication) in self.publications.iter_mut().filter(|(_, publication)| publication.owner == slot) {
             for encoding in publication.encodings.iter_mut().flatten() {
                 let ssrc = encoding.ssrc;
                 blocks.extend(encoding.statistics.report_block(ssrc, now));
+                loss = loss.max(encoding.take_loss());
             }
         }
         let Some(participant) = self.participants.get_mut(slot) else { return };
-        let lost = blocks.iter().map(|block| f32::from(block.fraction_lost) / 256.0).fold(0.0, f32::max);
-        participant.uplink_loss = lost;
+        participant.uplink_loss = loss;
         if blocks.is_empty() {
             return;
         }

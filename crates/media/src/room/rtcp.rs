@@ -76,9 +76,10 @@ impl Room {
             MediaKind::Audio => 48_000,
             MediaKind::Video => 90_000,
         });
+        let loss = stream.take_loss(f32::from(block.fraction_lost) / 256.0);
         stream.reception = Some(Reception {
             at: now,
-            loss: f32::from(block.fraction_lost) / 256.0,
+            loss,
             jitter: Duration::from_micros(u64::from(block.jitter) * 1_000_000 / rate),
         });
         let echoed = stream.reports.iter().flatten().find(|&&(ntp, _)| ntp == block.last_sender_report);
@@ -122,6 +123,7 @@ impl Room {
         if tick.since(arrived) > useful || !may_repeat(sent, *rtt, tick) || !repair.take(size, now) {
             return None;
         }
+        stream.repeated = stream.repeated.wrapping_add(u32::from(sent.tries == 0));
         sent.tries += 1;
         sent.repeated = Some(tick);
         let Sent { layer, incoming, timestamp, picture, publication, .. } = *sent;

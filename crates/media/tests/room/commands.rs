@@ -86,11 +86,11 @@ fn track_key(track: u32) -> PublicationKey {
 }
 
 fn medium(track: u32) -> Medium {
-    if track % 2 == 0 { Medium::Camera } else { Medium::Audio }
+    if track.is_multiple_of(2) { Medium::Camera } else { Medium::Audio }
 }
 
 fn section(track: u32) -> IngressSection {
-    let section = if track % 2 == 0 { camera_section(&[]) } else { microphone_section() };
+    let section = if track.is_multiple_of(2) { camera_section(&[]) } else { microphone_section() };
     IngressSection { publication: track_key(track), ..section }
 }
 
@@ -239,7 +239,7 @@ impl Play {
     }
 
     fn send(&mut self, track: u32, keyframe: bool) {
-        let packets = if track % 2 == 0 {
+        let packets = if track.is_multiple_of(2) {
             let camera = self.cameras.entry(track).or_insert_with(|| Camera::new(None));
             if keyframe { camera.keyframe(2) } else { camera.delta(2) }
         } else {

@@ -180,6 +180,9 @@ fn five_percent_loss_each_way_leaves_less_than_a_thousandth_missing() {
         let missing = expected - receiver.got.range(first..).count() as u64;
         let share = missing as f64 / expected as f64;
         assert!(share < 0.001, "seed {seed}: {missing} of {expected} missing");
+        // And the publisher's line is not called bad for what was repaired.
+        let loss = stage.room.receiver_report(PUBLISHER).unwrap().uplink_loss;
+        assert!(loss < 0.02, "seed {seed}: {loss}");
         // Repair costs about what was lost.
         let (sent, twice) = (lines.sent, receiver.twice);
         assert!((sent as f64) < expected as f64 * 1.15, "seed {seed}: {sent} sent for {expected}, {twice} twice");

@@ -190,7 +190,7 @@ fn check(got: &[Received], excused: usize) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
     #[test]
     fn what_goes_out_is_numbered_as_if_one_sender_had_sent_it(
         happenings in prop::collection::vec(happening(), 1..120),

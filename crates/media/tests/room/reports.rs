@@ -162,6 +162,28 @@ fn the_round_trip_and_the_loss_of_a_receiver_are_known_from_its_reports() {
 }
 
 #[test]
+fn what_was_repeated_to_a_receiver_is_not_held_against_its_line() {
+    let mut stage = Stage::watching(&[]);
+    let mut camera = Camera::new(None);
+    stage.send_all(&camera.keyframe(8));
+    let got = stage.camera();
+    let (ssrc, missed) = (got[0].rtp().ssrc, [got[2].rtp().sequence, got[5].rtp().sequence]);
+    stage.rtcp_from(RECEIVER, |writer| writer.nack(1, ssrc, &missed).unwrap());
+    // A quarter of eight, and an eighth that it did not ask for.
+    let block = ReportBlock {
+        ssrc,
+        fraction_lost: 96,
+        cumulative_lost: 3,
+        highest_sequence: 0,
+        jitter: 0,
+        last_sender_report: 0,
+        delay_since_last_sender_report: 0,
+    };
+    stage.rtcp_from(RECEIVER, |writer| writer.receiver_report(9, &[block]).unwrap());
+    assert_eq!(stage.room.receiver_report(RECEIVER).unwrap().downlink_loss, 0.125);
+}
+
+#[test]
 fn feedback_of_a_receiver_names_what_was_sent_and_what_arrived() {
     let config = MediaConfig { estimate: true, ..MediaConfig::default() };
     let mut stage = Stage::with(&config, vec![camera_section(&[])]);
