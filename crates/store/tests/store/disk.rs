@@ -138,3 +138,29 @@ fn writing_forbidden_is_told_as_a_read_only_disk_and_reading_goes_on() {
     assert_eq!(unavailable(refused), Some(Unavailable::ReadOnly));
     assert!(store.session(&"s".into()).is_ok());
 }
+
+/// The folder is a small file system of its own, made by whoever runs this: `mount -t tmpfs -o size=400k`.
+#[test]
+fn a_disk_that_is_really_full_is_told_as_such_and_loses_nothing() {
+    let Some(folder) = std::env::var_os("PARLOUR_STORE_SMALL_DISK") else { return };
+    let path = std::path::Path::new(&folder).join("db");
+    let mut store = Store::open(&path).unwrap();
+    let mut kept = 0;
+    let refused = loop {
+        let id = format!("s{kept}");
+        let result: Result<(), StoreError> = store.change(|change| {
+            change.create_session(&session(&id))?;
+            change.audit(&record(Action::SessionCreated, Some(&id))).map(drop)
+        });
+        match result {
+            Ok(()) => kept += 1,
+            Err(error) => break unavailable(Err::<(), _>(error)),
+        }
+    };
+    assert_eq!(refused, Some(Unavailable::DiskFull), "after {kept}");
+    let count = store.sessions_after(0, 1_000).unwrap().len();
+    assert_eq!((count as u64, store.verify_audit().unwrap().broken), (kept, None));
+    drop(store);
+    let again = Store::open(&path).unwrap();
+    assert_eq!((again.verify_audit().unwrap().records, again.verify_audit().unwrap().broken), (kept, None));
+}
