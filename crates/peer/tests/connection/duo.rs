@@ -162,13 +162,13 @@ impl Duo {
                     self.last_media = datagram.clone();
                 }
                 if !self.cut {
-                    self.to_peer(datagram);
+                    self.deliver(datagram);
                 }
             }
             while let Some(transmit) = self.peer.poll_transmit(self.now, &mut buffer) {
                 moved = true;
                 if !self.cut && transmit.to == self.client_address {
-                    self.to_client(&buffer);
+                    self.deliver_back(&buffer);
                 }
             }
             self.events.extend(std::iter::from_fn(|| self.peer.poll_event()));
@@ -180,7 +180,7 @@ impl Duo {
     }
 
     /// A datagram as if from the client's address.
-    pub fn to_peer(&mut self, mut datagram: Vec<u8>) {
+    pub fn deliver(&mut self, mut datagram: Vec<u8>) {
         let (from, to) = (self.client_address, self.server_address);
         match self.peer.handle_datagram(self.now, from, to, &mut datagram) {
             Ok(Incoming::Rtp(packet)) => self.received.push(packet.to_vec()),
@@ -189,7 +189,7 @@ impl Duo {
         }
     }
 
-    fn to_client(&mut self, datagram: &[u8]) {
+    fn deliver_back(&mut self, datagram: &[u8]) {
         let receive = Receive::new(Protocol::Udp, self.server_address, self.local(), datagram).unwrap();
         let input = Input::Receive(self.now, receive);
         if self.client.accepts(&input) {
@@ -242,7 +242,7 @@ impl Duo {
         let len = packet.len();
         packet.resize(len + 20, 0);
         let sealed = self.peer.seal_rtp(&mut packet, len).unwrap();
-        self.to_client(&packet[..sealed]);
+        self.deliver_back(&packet[..sealed]);
         self.exchange();
     }
 

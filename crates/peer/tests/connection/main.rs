@@ -193,15 +193,15 @@ fn a_replayed_or_forged_packet_is_a_counted_drop() {
     let mut duo = any_duo();
     duo.speak(1, b"once");
     let packet = duo.last_media.clone();
-    duo.to_peer(packet.clone());
+    duo.deliver(packet.clone());
     let mut forged = packet.clone();
     *forged.last_mut().unwrap() ^= 1;
     forged[3] ^= 0x40;
-    duo.to_peer(forged);
-    duo.to_peer(packet[..9].to_vec());
-    duo.to_peer(vec![0x80; 2000]);
-    duo.to_peer(vec![99; 10]);
-    duo.to_peer(Vec::new());
+    duo.deliver(forged);
+    duo.deliver(packet[..9].to_vec());
+    duo.deliver(vec![0x80; 2000]);
+    duo.deliver(vec![99; 10]);
+    duo.deliver(Vec::new());
     let expected = [
         DatagramDrop::Replayed,
         DatagramDrop::NotAuthentic,
@@ -220,14 +220,14 @@ fn a_replayed_or_forged_packet_is_a_counted_drop() {
 #[test]
 fn dtls_and_media_out_of_place_are_dropped() {
     let mut duo = Duo::new(DtlsVersions::Both, DtlsVersion::Auto);
-    duo.to_peer(vec![22; 100]);
-    duo.to_peer(vec![0x80; 100]);
+    duo.deliver(vec![22; 100]);
+    duo.deliver(vec![0x80; 100]);
     duo.negotiate(str::to_owned);
-    duo.to_peer(vec![22; 100]);
+    duo.deliver(vec![22; 100]);
     assert_eq!(duo.drops, [DatagramDrop::DtlsOutOfPlace, DatagramDrop::BeforeKeys, DatagramDrop::DtlsOutOfPlace]);
     duo.run(seconds(2));
     assert!(duo.peer.is_connected());
-    duo.to_peer([&[22, 0xfe, 0xfd][..], &[0; 300]].concat());
+    duo.deliver([&[22, 0xfe, 0xfd][..], &[0; 300]].concat());
     duo.run(seconds(1));
     duo.speak(1, b"junk from the client's own address ends nothing");
     assert_eq!(duo.received.len(), 1);
@@ -245,7 +245,7 @@ proptest! {
                 if let Some(byte) = datagram.first_mut() {
                     *byte = first;
                 }
-                duo.to_peer(datagram);
+                duo.deliver(datagram);
             }
         }
         duo.run(Duration::from_millis(100));
