@@ -13,6 +13,7 @@ use crate::egress::selector::{Choice, Selector};
 use crate::error::ForwardDrop;
 use crate::inbound::Inbound;
 use crate::publication::clock::SenderClock;
+use crate::publication::dynacast::LAYERS;
 use crate::spec::SubscriptionSpec;
 
 /// See the head of this file.
@@ -48,6 +49,9 @@ pub(crate) struct Binding {
     pub kind: MediaKind,
     /// There is an edge.
     pub open: bool,
+    /// By layer: packets below this number came before the way was opened. They are not for this receiver, however late
+    /// they are repaired: what was said during a hold stays there.
+    pub floors: [u64; LAYERS],
     pub settings: TrackSettings,
     pub selector: Selector,
     /// Something was forwarded since the subscription.
@@ -121,6 +125,9 @@ impl Stream {
         let Some(binding) = self.binding.as_mut().filter(|binding| binding.open && !binding.settings.disabled) else {
             return Verdict::Closed;
         };
+        if binding.floors.get(usize::from(packet.layer)).is_some_and(|&floor| packet.sequence < floor) {
+            return Verdict::Drop(ForwardDrop::Late);
+        }
         if self.rewriter.is_late(source, packet) {
             return self.rewriter.late(source, packet).map_or(Verdict::Drop(ForwardDrop::Late), Verdict::Send);
         }

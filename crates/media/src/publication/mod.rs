@@ -65,6 +65,12 @@ impl Publication {
         self.encodings.get_mut(usize::from(layer))?.as_deref_mut()
     }
 
+    /// By layer: the number that the next packet has at least.
+    pub fn next_numbers(&self) -> [u64; LAYERS] {
+        let next = |encoding: &Option<Box<Encoding>>| encoding.as_ref().map_or(0, |encoding| encoding.newest() + 1);
+        self.encodings.each_ref().map(next)
+    }
+
     /// What feeds a stream from this layer.
     pub fn source(&self, layer: u8) -> Source {
         let generation = self.encoding(layer).map_or(0, |encoding| encoding.generation);

@@ -50,10 +50,22 @@ impl Room {
         let Some(stream) = self.stream_of(slot, publication) else { return };
         let Some(binding) = self.stream_mut(slot, stream).and_then(|stream| stream.binding.as_mut()) else { return };
         let was_disabled = std::mem::replace(&mut binding.settings, settings).disabled;
+        let source = binding.publication;
         if settings.disabled && !was_disabled {
             self.interrupt(slot, stream, ForwardDrop::Layer);
         }
+        if was_disabled && !settings.disabled {
+            self.raise_floors(slot, stream, source);
+        }
         self.aim(slot, now);
+    }
+
+    /// A way that was closed opens: what came until now is not for it.
+    fn raise_floors(&mut self, receiver: u16, stream: u16, publication: u16) {
+        let Some(floors) = self.publications.get(publication).map(Publication::next_numbers) else { return };
+        if let Some(binding) = self.stream_mut(receiver, stream).and_then(|stream| stream.binding.as_mut()) {
+            binding.floors = floors;
+        }
     }
 
     pub(super) fn grant(&mut self, receiver: ParticipantKey, budget: Bitrate, now: Instant) {

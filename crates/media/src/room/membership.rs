@@ -142,12 +142,10 @@ impl Room {
             .filter_map(|(stream, index)| stream.binding.map(|binding| (index, binding.publication, binding.open)))
             .collect();
         for (stream, publication, was_open) in bound {
-            let open = self.binding(publication, key).is_some_and(|binding| binding.open);
-            if open == was_open {
-                continue;
-            }
+            let Some(fresh) = self.binding(publication, key).filter(|fresh| fresh.open != was_open) else { continue };
+            let open = fresh.open;
             if let Some(binding) = self.stream_mut(receiver, stream).and_then(|stream| stream.binding.as_mut()) {
-                binding.open = open;
+                (binding.open, binding.floors) = (open, fresh.floors);
             }
             if !open {
                 self.interrupt(receiver, stream, ForwardDrop::EdgeCut);
@@ -172,9 +170,12 @@ impl Room {
         let Some(state) = self.publications.get_mut(slot).filter(|state| state.muted != muted) else { return };
         state.muted = muted;
         let (owner, is_voice) = (state.owner, state.medium() == Medium::Audio);
+        let floors = state.next_numbers();
         for (receiver, stream) in state.audience.clone() {
             if muted {
                 self.interrupt(receiver, stream, ForwardDrop::EdgeCut);
+            } else if let Some(binding) = self.stream_mut(receiver, stream).and_then(|stream| stream.binding.as_mut()) {
+                binding.floors = floors;
             }
         }
         if muted

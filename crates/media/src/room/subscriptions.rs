@@ -73,6 +73,7 @@ impl Room {
             publication,
             kind: state.codec().kind(),
             open: self.edges.contains(&edge),
+            floors: state.next_numbers(),
             settings: Default::default(),
             selector: Selector::default(),
             began: false,

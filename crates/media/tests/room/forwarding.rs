@@ -99,6 +99,32 @@ fn an_edge_that_returns_asks_for_a_keyframe_and_goes_on_without_a_gap() {
 }
 
 #[test]
+fn what_was_said_during_a_hold_stays_there_however_late_it_is_repaired() {
+    let mut stage = Stage::watching(&[]);
+    stage.room.subscribe(microphone_subscription(RECEIVER), stage.now);
+    let (mut camera, mut microphone) = (Camera::new(None), Microphone::default());
+    stage.send_all(&camera.keyframe(2));
+    stage.send(&microphone.packet(b"before")).unwrap();
+    stage.pass(Duration::from_millis(500));
+    stage.close_all();
+    // The beginning of a keyframe is lost during the hold and comes back after it, and so does a word.
+    let (lost, secret) = (camera.keyframe(3), camera.delta(2));
+    stage.send_all(&lost[1..]);
+    stage.send_all(&secret);
+    let word = microphone.packet(b"secret");
+    stage.send(&microphone.packet(b"secret too")).unwrap();
+    stage.open_all();
+    stage.collect();
+    stage.clear();
+    stage.send(&lost[0].repeated(4_444, 1)).unwrap();
+    stage.send(&word).unwrap();
+    assert_eq!(stage.rtp, []);
+    stage.send(&microphone.packet(b"after")).unwrap();
+    stage.send_all(&camera.keyframe(1));
+    assert_eq!((stage.microphone().len(), stage.camera().len()), (1, 1));
+}
+
+#[test]
 fn a_new_subscription_asks_for_one_keyframe() {
     let mut stage = Stage::watching(&[]);
     let mut camera = Camera::new(None);
