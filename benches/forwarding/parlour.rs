@@ -36,7 +36,9 @@ pub fn serve() -> io::Result<()> {
         });
         let _ = end.await;
     });
+    // For whoever wants to know where packets stayed.
     if std::env::var_os("FORWARDING_METRICS").is_some() {
+        metrics.refresh();
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap_or_default();
         text.lines()
             .filter(|line| !line.starts_with('#') && !line.ends_with(" 0"))

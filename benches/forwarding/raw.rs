@@ -1,6 +1,7 @@
-//! SRTP's AES-GCM with a preset key, without derivation, rollover, replay window or anything else to keep.
+//! SRTP's AES-GCM with a preset key, without derivation, rollover, replay window or anything else to keep. The key has
+//! 256 bits because that is what the clients' DTLS agrees on with Parlour.
 
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
 
 /// Bytes that sealing adds.
@@ -19,9 +20,9 @@ pub enum Way {
 impl RawCipher {
     /// The key both sides know for this participant.
     pub fn preset(participant: usize, way: Way) -> Result<Self, Unspecified> {
-        let mut key = [way as u8; 16];
+        let mut key = [way as u8; 32];
         key[..8].copy_from_slice(&participant.to_be_bytes());
-        Ok(Self(LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key)?)))
+        Ok(Self(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key)?)))
     }
 
     /// Opens in place; the length without the tag.
