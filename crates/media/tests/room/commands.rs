@@ -167,7 +167,20 @@ impl Play {
             Command::Fetch | Command::Mute(..) | Command::Disable(..) => {}
         }
         // Packets that were sent wait over the next commands: they are where a cut must reach.
-        if matches!(command, Command::Send(..)) { Ok(()) } else { self.fetch() }
+        if matches!(command, Command::Send(..)) {
+            return Ok(());
+        }
+        self.fetch()?;
+        if matches!(command, Command::Pass(_)) { self.rest() } else { Ok(()) }
+    }
+
+    /// What is done is not due again: a worker that does what is due sleeps after it.
+    fn rest(&mut self) -> Result<(), TestCaseError> {
+        self.room.handle_timeout(self.now);
+        self.fetch()?;
+        let due = self.room.poll_timeout();
+        prop_assert!(due.is_none_or(|due| due > self.now), "{:?} late", due.map(|due| self.now - due));
+        Ok(())
     }
 
     fn join(&mut self, person: u32) {
