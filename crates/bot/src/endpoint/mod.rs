@@ -32,6 +32,9 @@ use sections::Sections;
 /// Keyframe requests for one source are at least this far apart.
 pub(crate) const KEY_REQUEST_SPACING: Duration = Duration::from_millis(500);
 
+/// Bytes of data messages that may wait, over all channels.
+const SEND_BUFFER: usize = 4 << 20;
+
 /// One peer connection.
 pub struct Endpoint {
     config: EndpointConfig,
@@ -54,6 +57,7 @@ impl Endpoint {
             .enable_opus(true, config.red)
             .enable_vp8(true)
             .set_rtp_mode(true)
+            .set_sctp_max_buffered_amount(SEND_BUFFER)
             .set_stats_interval(None)
             .build(now);
         let candidate = Candidate::host(config.local, "udp").map_err(|_| EndpointError::Address)?;
