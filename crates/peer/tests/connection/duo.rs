@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use parlour_model::Codec;
 use parlour_peer::{
-    Certificate, DatagramDrop, DtlsVersions, IceCredentials, Incoming, OfferOutcome, Peer, PeerConfig, PeerEvent,
-    PeerTimes, ReceivePlan, Section, SectionKind, SectionPlan, SendPlan,
+    Certificate, DatagramDrop, DtlsVersions, IceCredentials, Incoming, OfferError, OfferOutcome, Peer, PeerConfig,
+    PeerEvent, PeerTimes, ReceivePlan, Section, SectionKind, SectionPlan, SendPlan,
 };
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
@@ -126,6 +126,18 @@ impl Duo {
         self.client.sdp_api().accept_answer(pending, answer).unwrap();
         self.drive_client();
         outcome
+    }
+
+    /// An offer of the client that asks for one more section, not brought anywhere yet.
+    pub fn new_offer(&mut self) -> String {
+        let mut api = self.client.sdp_api();
+        api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        api.apply().unwrap().0.to_sdp_string()
+    }
+
+    /// Brings an offer to the peer, and no answer back.
+    pub fn offer(&mut self, sdp: &str) -> Result<OfferOutcome, OfferError> {
+        self.peer.handle_offer(sdp, credentials(99), self.now)
     }
 
     pub fn restart_ice(&mut self) -> OfferOutcome {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use duo::Duo;
 use parlour_peer::{
-    ChannelError, ChannelId, CloseReason, DatagramDrop, DtlsVersion as Spoken, DtlsVersions, IceChange,
-    MAX_MESSAGE_SIZE, PeerEvent, SealError, SrtpProfile,
+    ChannelError, ChannelId, CloseReason, DatagramDrop, DtlsVersion as Spoken, DtlsVersions, IceChange, MAX_CHANNELS,
+    MAX_MESSAGE_SIZE, OfferError, PeerEvent, Reliability, SealError, SrtpProfile,
 };
 use proptest::prelude::*;
+use str0m::channel::ChannelConfig;
 use str0m::config::DtlsVersion;
 
 fn any_duo() -> Duo {
@@ -108,6 +109,32 @@ fn what_waits_to_be_sent_on_a_channel_is_bounded() {
     duo.cut = false;
     duo.run(seconds(20));
     assert_eq!(duo.messages.len(), sent, "and nothing accepted is lost");
+}
+
+#[test]
+fn channels_are_bounded_in_number() {
+    let mut duo = any_duo();
+    for number in 0..20 {
+        duo.client
+            .direct_api()
+            .create_data_channel(ChannelConfig { label: format!("c{number}"), ..Default::default() });
+    }
+    duo.run(seconds(3));
+    let opened = duo.events.iter().filter(|event| matches!(event, PeerEvent::ChannelOpened { .. })).count();
+    assert_eq!(opened, MAX_CHANNELS);
+    assert_eq!(duo.peer.counters().messages_dropped, 2 + 20 - MAX_CHANNELS as u64);
+    assert_eq!(duo.peer.open_channel("mine", Reliability::Reliable), Err(ChannelError::TooManyChannels));
+}
+
+#[test]
+fn the_certificate_cannot_change_within_a_connection() {
+    let mut duo = any_duo();
+    let offer = duo.new_offer();
+    let at = offer.find("a=fingerprint:sha-256 ").unwrap() + 22;
+    let digit = if &offer[at..=at] == "0" { "1" } else { "0" };
+    let other = offer.replace(&offer[at..at + 95], &format!("{digit}{}", &offer[at + 1..at + 95]));
+    assert_eq!(duo.offer(&other), Err(OfferError::FingerprintChanged));
+    assert!(duo.offer(&offer).is_ok());
 }
 
 #[test]
