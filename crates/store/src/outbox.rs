@@ -63,6 +63,8 @@ pub struct Endpoint {
     pub secret: Vec<u8>,
     /// Nothing is delivered to it since.
     pub disabled_at_ms: Option<i64>,
+    /// Deliveries on their way to it.
+    pub pending: u32,
 }
 
 /// Something to be sent now.
@@ -103,9 +105,8 @@ impl Change<'_> {
         self.transaction
             .prepare_cached(
                 "INSERT INTO delivery (endpoint, event, session, state, next_at)
-                 SELECT id, ?1, ?2, CASE WHEN ?4 <= (SELECT count(*) FROM (
-                     SELECT 1 FROM delivery WHERE endpoint = id AND state = 'pending' LIMIT ?4))
-                 THEN 'dead' ELSE 'pending' END, ?3 FROM endpoint WHERE disabled_at IS NULL",
+                 SELECT id, ?1, ?2, CASE WHEN pending < ?4 THEN 'pending' ELSE 'dead' END, ?3
+                 FROM endpoint WHERE disabled_at IS NULL",
             )?
             .execute(params![number, session.as_str(), now_ms, MAX_PENDING])?;
         Ok(number)
@@ -230,10 +231,16 @@ impl Store {
 
     /// All endpoints, in order of id.
     pub fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
-        let sql = "SELECT id, url, secret, disabled_at FROM endpoint ORDER BY id";
+        let sql = "SELECT id, url, secret, disabled_at, pending FROM endpoint ORDER BY id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| {
-            Ok(Endpoint { id: row.get(0)?, url: row.get(1)?, secret: row.get(2)?, disabled_at_ms: row.get(3)? })
+            Ok(Endpoint {
+                id: row.get(0)?,
+                url: row.get(1)?,
+                secret: row.get(2)?,
+                disabled_at_ms: row.get(3)?,
+                pending: row.get(4)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -67,7 +67,8 @@ CREATE TABLE endpoint (
     url         TEXT    NOT NULL,
     secret      BLOB    NOT NULL,                   -- signs what is sent, so it cannot be a hash
     created_at  INTEGER NOT NULL,
-    disabled_at INTEGER
+    disabled_at INTEGER,
+    pending     INTEGER NOT NULL DEFAULT 0          -- deliveries on their way to it, kept by the triggers below
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE delivery (
@@ -82,6 +83,16 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_pending ON delivery (endpoint, session, event) WHERE state = 'pending';
 CREATE INDEX delivery_next ON delivery (next_at) WHERE state = 'pending';
 CREATE INDEX delivery_event ON delivery (event);
+
+CREATE TRIGGER delivery_added AFTER INSERT ON delivery WHEN new.state = 'pending' BEGIN
+    UPDATE endpoint SET pending = pending + 1 WHERE id = new.endpoint;
+END;
+CREATE TRIGGER delivery_removed AFTER DELETE ON delivery WHEN old.state = 'pending' BEGIN
+    UPDATE endpoint SET pending = pending - 1 WHERE id = old.endpoint;
+END;
+CREATE TRIGGER delivery_moved AFTER UPDATE OF state ON delivery WHEN new.state <> old.state BEGIN
+    UPDATE endpoint SET pending = pending + (new.state = 'pending') - (old.state = 'pending') WHERE id = new.endpoint;
+END;
 
 CREATE TABLE idempotency (
     scope       TEXT    NOT NULL,                   -- whose key it is

@@ -108,5 +108,26 @@ fn a_disabled_endpoint_is_sent_nothing_and_gets_the_rest_by_replay() {
 fn an_endpoint_far_behind_does_not_grow_for_ever() {
     let mut store = with_endpoint();
     change(&mut store, |change| (0..10_010).try_for_each(|_| change.emit(&"s".into(), "a", "{}", NOW).map(drop)));
-    assert_eq!(store.dead_letters("e").unwrap().len(), 10);
+    assert_eq!((store.dead_letters("e").unwrap().len(), pending(&store)), (10, 10_000));
+}
+
+fn pending(store: &Store) -> u32 {
+    store.endpoints().unwrap()[0].pending
+}
+
+#[test]
+fn what_is_on_its_way_is_counted_through_every_turn() {
+    let mut store = with_endpoint();
+    let (first, second) = (emit(&mut store, "s", "a"), emit(&mut store, "s", "b"));
+    assert_eq!(pending(&store), 2);
+    change(&mut store, |change| change.delivered("e", first));
+    change(&mut store, |change| change.delivered("e", first));
+    assert_eq!(pending(&store), 1);
+    while change(&mut store, |change| change.delivery_failed("e", second, NOW)).is_some() {}
+    assert_eq!(pending(&store), 0);
+    change(&mut store, |change| change.replay("e", first, NOW));
+    change(&mut store, |change| change.replay("e", first, NOW));
+    assert_eq!(pending(&store), 2);
+    store.purge(&Retention::default(), NOW + 31 * DAY).unwrap();
+    assert_eq!(pending(&store), 0, "also what retention took");
 }
