@@ -1,7 +1,8 @@
 //! Time: grace, warnings, extension, ends; and coming back from a restart.
 
 use parlour_model::session::{
-    Departure, EndReason, Schedule, SessionCommand, SessionEvent, SessionPhase, SessionPolicy, Space,
+    CheckInId, Departure, EndReason, Schedule, SessionCommand, SessionEvent, SessionPhase, SessionPolicy, SessionReply,
+    Space,
 };
 use parlour_session::{CommandRefusal, JoinRefusal, Loss, SessionOptions};
 
@@ -169,4 +170,7 @@ fn after_a_restart_everyone_comes_back_held_until_resumed() {
     assert!(stage.reaches(A, T) && stage.is_alone(B));
     stage.ok(T, SessionCommand::ResumeAll);
     assert!(stage.reaches(A, B));
+    let with = [B.identity()].into();
+    let reply = stage.ok(T, SessionCommand::StartCheckIn { therapist: None, with });
+    assert!(matches!(reply, SessionReply::Receipt(receipt) if receipt.id == CheckInId(1)), "no number comes twice");
 }
