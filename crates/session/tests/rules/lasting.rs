@@ -6,7 +6,7 @@ use parlour_model::session::{
 };
 use parlour_session::{CommandRefusal, JoinRefusal, Loss, SessionOptions};
 
-use crate::stage::{A, B, Input, START_MS, Stage, T};
+use crate::stage::{A, B, Input, START_MS, Stage, T, Who};
 
 const MINUTE: i64 = 60_000;
 
@@ -141,7 +141,10 @@ fn a_planned_session_nobody_came_to_ends_after_its_time() {
 #[test]
 fn an_ended_session_forwards_nothing_and_takes_nobody() {
     let mut stage = Stage::live(SessionPolicy::default(), &[A, B]);
+    let with = [A.identity()].into();
+    stage.ok(T, SessionCommand::StartCheckIn { therapist: None, with });
     stage.ok(T, SessionCommand::End);
+    assert_eq!(stage.session.check_ins().count(), 0);
     assert!(stage.session.edges().is_empty() && stage.session.poll_timeout().is_none());
     assert_eq!(ended(&stage), Some(EndReason::Command));
     let closes = stage.told.iter().filter(|event| matches!(event, SessionEvent::Close { .. })).count();
@@ -158,8 +161,10 @@ fn an_ended_session_forwards_nothing_and_takes_nobody() {
 #[test]
 fn after_a_restart_everyone_comes_back_held_until_resumed() {
     let mut stage = Stage::live(SessionPolicy::default(), &[A, B]);
-    let with = [A.identity()].into();
-    stage.ok(T, SessionCommand::StartCheckIn { therapist: None, with });
+    let check_in = |who: Who| SessionCommand::StartCheckIn { therapist: None, with: [who.identity()].into() };
+    stage.ok(T, check_in(B));
+    stage.ok(T, SessionCommand::EndCheckIn(CheckInId(0)));
+    stage.ok(T, check_in(A));
     stage.apply(&Input::Restart);
     assert_eq!(stage.session.phase(), SessionPhase::Live);
     for who in [A, B, T] {
@@ -170,7 +175,6 @@ fn after_a_restart_everyone_comes_back_held_until_resumed() {
     assert!(stage.reaches(A, T) && stage.is_alone(B));
     stage.ok(T, SessionCommand::ResumeAll);
     assert!(stage.reaches(A, B));
-    let with = [B.identity()].into();
-    let reply = stage.ok(T, SessionCommand::StartCheckIn { therapist: None, with });
-    assert!(matches!(reply, SessionReply::Receipt(receipt) if receipt.id == CheckInId(1)), "no number comes twice");
+    let reply = stage.ok(T, check_in(B));
+    assert!(matches!(reply, SessionReply::Receipt(receipt) if receipt.id == CheckInId(2)), "no number comes twice");
 }
