@@ -145,6 +145,14 @@ mod tests {
     }
 
     #[test]
+    fn the_old_layer_goes_on_with_all_its_frames() {
+        let mut selector = on_layer(0, 2);
+        selector.aim(Some(Target { layer: 2, temporal: 0 }));
+        assert_eq!(selector.choose(&packet(0, delta(0, false))), Choice::Pass);
+        assert_eq!(selector.choose(&packet(0, delta(2, false))), Choice::Pass);
+    }
+
+    #[test]
     fn temporal_layers_go_at_once_and_come_back_at_a_sync_frame() {
         let mut selector = on_layer(0, 2);
         assert_eq!(selector.choose(&packet(0, delta(2, false))), Choice::Pass);

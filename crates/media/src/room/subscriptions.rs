@@ -22,8 +22,10 @@ impl Room {
             return;
         };
         let (first, repair_first) = (self.rng.random_range(0..0x7fff), self.rng.random());
-        let binding = self.binding(slot, spec.receiver);
-        let Some(binding) = binding else { return };
+        let Some(mut binding) = self.binding(slot, spec.receiver) else { return };
+        // A publication that moves to another section is shown as before.
+        let before = self.stream_of(receiver, spec.publication).and_then(|stream| self.stream_mut(receiver, stream));
+        binding.settings = before.and_then(|stream| stream.binding).map_or(binding.settings, |old| old.settings);
         self.release_publication(receiver, slot, spec.ssrc);
         let Some(participant) = self.participants.get_mut(receiver) else { return };
         let streams = &mut participant.downlink.streams;

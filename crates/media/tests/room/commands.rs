@@ -70,6 +70,8 @@ struct Play {
     muted: BTreeSet<u32>,
     disabled: BTreeSet<(u32, u32)>,
     subscribed: BTreeSet<(u32, u32)>,
+    /// (person, section) to track.
+    sections: BTreeMap<(u32, u32), u32>,
     cameras: BTreeMap<u32, Camera>,
     microphones: BTreeMap<u32, Microphone>,
     /// What each person got: (ssrc, number).
@@ -118,6 +120,7 @@ impl Play {
             muted: BTreeSet::new(),
             disabled: BTreeSet::new(),
             subscribed: BTreeSet::new(),
+            sections: BTreeMap::new(),
             cameras: BTreeMap::new(),
             microphones: BTreeMap::new(),
             got: BTreeMap::new(),
@@ -216,6 +219,7 @@ impl Play {
     fn unbind(&mut self, person: u32, track: u32) {
         self.subscribed.remove(&(person, track));
         self.disabled.remove(&(person, track));
+        self.sections.retain(|&(owner, _), &mut bound| owner != person || bound != track);
     }
 
     fn publish(&mut self, person: u32, camera: bool, microphone: bool) {
@@ -246,9 +250,13 @@ impl Play {
             ..camera_subscription(key(person))
         };
         self.room.subscribe(subscription, self.now);
-        if self.subscribed.insert((person, track)) {
-            self.disabled.remove(&(person, track));
+        // Another track that was on the section is not received any more.
+        let displaced = self.sections.insert((person, place), track).filter(|&old| old != track);
+        if let Some(old) = displaced {
+            self.unbind(person, old);
         }
+        self.sections.retain(|&(owner, section), &mut bound| owner != person || section == place || bound != track);
+        self.subscribed.insert((person, track));
     }
 
     fn send(&mut self, track: u32, keyframe: bool) {

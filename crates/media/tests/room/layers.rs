@@ -126,6 +126,22 @@ fn a_camera_that_pauses_altogether_keeps_its_layer() {
 }
 
 #[test]
+fn a_layer_is_not_dead_because_its_camera_paused_a_moment_before_the_others() {
+    // Layers are looked after once a second: at one of these offsets that falls between the two ages.
+    for offset in 0..50 {
+        let mut stage = Stage::watching(&["q", "h", "f"]);
+        let mut simulcast = Simulcast::new();
+        simulcast.film(&mut stage, 35);
+        stage.pass(Duration::from_millis(20 * offset));
+        simulcast.film(&mut stage, 1);
+        stage.send_all(&simulcast.layers[0].delta(1));
+        stage.clear();
+        stage.pass(Duration::from_secs(3));
+        assert_eq!(stage.plis(), [], "offset {offset}");
+    }
+}
+
+#[test]
 fn the_layer_follows_the_budget_down_to_temporal_layers_and_to_a_pause() {
     let mut stage = Stage::watching(&["q", "h", "f"]);
     let mut simulcast = Simulcast::new();
@@ -143,6 +159,23 @@ fn the_layer_follows_the_budget_down_to_temporal_layers_and_to_a_pause() {
         assert!(bytes * 8 / 2_000 <= kbps as usize, "{bytes}");
     }
     assert!(rates[0] > 220 && rates[1] > 115 && rates[2] > 44 && rates[3] > 10 && rates[4] == 0, "{rates:?}");
+}
+
+#[test]
+fn a_step_up_needs_a_tenth_to_spare_and_staying_does_not() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 90);
+    // All frames of the highest layer take 242 kbit/s, half of them 121.
+    for (kbps, rate) in [(200, 121), (255, 121), (290, 242), (255, 242)] {
+        stage.room.set_budget(RECEIVER, Bitrate::kbps(kbps), stage.now);
+        stage.collect();
+        simulcast.film(&mut stage, 30);
+        stage.clear();
+        simulcast.film(&mut stage, 60);
+        let bytes: usize = stage.camera().iter().map(|got| got.rtp().payload.len()).sum();
+        assert!((bytes * 8 / 2_000).abs_diff(rate) < 15, "{kbps}: {}", bytes * 8 / 2_000);
+    }
 }
 
 #[test]
