@@ -12,6 +12,10 @@ pub(crate) const TEMPORAL_LAYERS: usize = 4;
 /// A window this long has a few dozen frames and rarely more than one keyframe.
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// Windows without a packet after which what was measured before is forgotten. A layer that was found too dear and is no
+/// longer sent must not look cheap again the moment it is off.
+const MEMORY: u32 = 60;
+
 /// What a temporal layer and all below it take.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Rung {
@@ -26,11 +30,12 @@ pub(crate) struct RateMeter {
     bytes: [u64; TEMPORAL_LAYERS],
     frames: [u32; TEMPORAL_LAYERS],
     measured: Option<[Rung; TEMPORAL_LAYERS]>,
+    idle: u32,
 }
 
 impl RateMeter {
     pub fn new(now: Instant) -> Self {
-        Self { began: now, bytes: [0; TEMPORAL_LAYERS], frames: [0; TEMPORAL_LAYERS], measured: None }
+        Self { began: now, bytes: [0; TEMPORAL_LAYERS], frames: [0; TEMPORAL_LAYERS], measured: None, idle: 0 }
     }
 
     /// Counts a packet.
@@ -55,21 +60,72 @@ impl RateMeter {
             total.frames_per_second += frames as f32 / elapsed.as_secs_f32();
             *rung = total;
         }
+        self.began = now;
+        if total.rate == Bitrate::ZERO {
+            self.idle = self.idle.saturating_add(1);
+            self.measured = self.measured.filter(|_| self.idle < MEMORY);
+            return;
+        }
+        self.idle = 0;
         // Half of the old: one keyframe should not make a layer look twice its size.
-        if let Some(old) = self.measured.filter(|_| total.rate > Bitrate::ZERO) {
+        if let Some(old) = self.measured {
             for (rung, old) in rungs.iter_mut().zip(old) {
                 rung.rate = (rung.rate + old.rate).scaled(0.5);
                 rung.frames_per_second = (rung.frames_per_second + old.frames_per_second) / 2.0;
             }
         }
-        self.measured = (total.rate > Bitrate::ZERO).then_some(rungs);
+        self.measured = Some(rungs);
         self.bytes = [0; TEMPORAL_LAYERS];
         self.frames = [0; TEMPORAL_LAYERS];
-        self.began = now;
     }
 
-    /// What each temporal layer takes, those below included; `None` while nothing comes.
+    /// What each temporal layer takes, or took when it was last sent, those below included; `None` if nothing came lately.
     pub fn measured(&self) -> Option<[Rung; TEMPORAL_LAYERS]> {
         self.measured
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::Frame;
+    use crate::tests::epoch;
+
+    fn film(meter: &mut RateMeter, from: Instant, seconds: u32) -> Instant {
+        let frame = |index: u32| [0, 2, 1, 2].get(index as usize % 4).copied().unwrap_or(0);
+        for index in 0..seconds * 40 {
+            let at = from + Duration::from_millis(25) * index;
+            let frame = Frame { start: true, temporal: frame(index), ..Frame::default() };
+            let packet = Inbound { layer: 0, sequence: 0, timestamp: 0, arrived: at, size: 1_000, frame };
+            meter.roll(at);
+            meter.count(&packet);
+        }
+        from + Duration::from_secs(1) * seconds
+    }
+
+    #[test]
+    fn each_temporal_layer_is_measured_with_those_below() {
+        let mut meter = RateMeter::new(epoch());
+        let end = film(&mut meter, epoch(), 10);
+        meter.roll(end);
+        let rungs = meter.measured().unwrap();
+        for (rung, (kbps, fps)) in rungs.iter().zip([(80.0, 10.0), (160.0, 20.0), (320.0, 40.0), (320.0, 40.0)]) {
+            assert!((rung.rate.as_bps() as f32 / 1_000.0 - kbps).abs() < kbps / 10.0, "{rung:?}");
+            assert!((rung.frames_per_second - fps).abs() < fps / 10.0, "{rung:?}");
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_off_keeps_its_price_for_a_minute() {
+        let mut meter = RateMeter::new(epoch());
+        let end = film(&mut meter, epoch(), 5);
+        for second in 0..50 {
+            meter.roll(end + Duration::from_secs(second));
+        }
+        assert!(meter.measured().is_some_and(|rungs| rungs[2].rate > Bitrate::kbps(280)));
+        for second in 50..70 {
+            meter.roll(end + Duration::from_secs(second));
+        }
+        assert_eq!(meter.measured(), None);
     }
 }
