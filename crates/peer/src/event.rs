@@ -171,8 +171,8 @@ pub enum SealError {
     /// No RTP or RTCP header, or no room for the tag behind it.
     #[error("packet or buffer too short")]
     TooShort,
-    /// This sequence number of this source was sealed before, or is too far back to tell. Sealing it again would use
-    /// a nonce twice (RFC 7714 8.1), which gives the authentication key away.
+    /// This sequence number of this source was sealed before and is not kept, or is too far back to tell. Sealing it
+    /// again would use a nonce twice (RFC 7714 8.1), which gives the authentication key away.
     #[error("index already used")]
     IndexUsed,
     /// More sources than [`crate::MAX_SOURCES`].

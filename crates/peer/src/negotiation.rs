@@ -2,7 +2,8 @@
 
 use crate::config::PeerConfig;
 use crate::sdp::{
-    Description, Fingerprint, LocalSection, LocalTransport, parse_description, plan_sections, write_answer, write_offer,
+    Description, Fingerprint, LocalSection, LocalTransport, parse_description, plan_sections, repeatable_offered,
+    repeatable_sources, write_answer, write_offer,
 };
 use crate::{AnswerError, IceCredentials, OfferError, OfferedSection, Section, SectionPlan};
 
@@ -48,6 +49,8 @@ pub(crate) struct Negotiation {
     sections: Vec<Section>,
     /// Of our last offer; empty where the client offers.
     offered: Vec<LocalSection>,
+    /// Our sources that are repaired by repetition.
+    repeatable: Vec<u32>,
     mixed_extensions: bool,
     session_id: u64,
     version: u64,
@@ -62,6 +65,7 @@ impl Negotiation {
             remote: None,
             sections: Vec::new(),
             offered: Vec::new(),
+            repeatable: Vec::new(),
             mixed_extensions: false,
             session_id,
             version: 0,
@@ -70,6 +74,11 @@ impl Negotiation {
 
     pub(crate) fn sections(&self) -> &[Section] {
         &self.sections
+    }
+
+    /// Our sources that are repaired by repetition, of the last answer or offer.
+    pub(crate) fn repeatable(&self) -> &[u32] {
+        &self.repeatable
     }
 
     pub(crate) fn remote(&self) -> Option<&Remote> {
@@ -126,6 +135,7 @@ impl Negotiation {
         }
         let transport = self.transport(config, credentials, "passive");
         let sdp = write_answer(&transport, &self.sections, plan)?;
+        self.repeatable = repeatable_sources(&self.sections, plan);
         self.version += 1;
         self.turn = Turn::Stable;
         Ok(sdp)
@@ -142,6 +152,7 @@ impl Negotiation {
             return Err(AnswerError::OfferOpen);
         }
         self.offered = plan_sections(&self.offered, plan)?;
+        self.repeatable = repeatable_offered(plan);
         let sdp = write_offer(&self.transport(config, credentials, "actpass"), &self.offered, plan);
         self.version += 1;
         self.turn = Turn::Theirs;

@@ -117,13 +117,23 @@ impl Peer {
 
     /// Answers the last offer: one plan per section, in the same order.
     pub fn answer(&mut self, plan: &[SectionPlan]) -> Result<String, AnswerError> {
-        self.negotiation.answer(&self.config, self.ice.local(), plan)
+        let answer = self.negotiation.answer(&self.config, self.ice.local(), plan)?;
+        self.follow_plan();
+        Ok(answer)
     }
 
     /// Makes an offer of ours (a client's receiving connection in dual mode). Sections are only ever appended to the
     /// list; mids are their indices.
     pub fn create_offer(&mut self, plan: &[OfferedSection]) -> Result<String, AnswerError> {
-        self.negotiation.offer(&self.config, self.ice.local(), plan)
+        let offer = self.negotiation.offer(&self.config, self.ice.local(), plan)?;
+        self.follow_plan();
+        Ok(offer)
+    }
+
+    fn follow_plan(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            keys.outbound.set_repeatable(self.negotiation.repeatable());
+        }
     }
 
     /// Handles the client's answer to our last offer. [`Peer::sections`] then says what it accepted.

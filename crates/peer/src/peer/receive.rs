@@ -97,7 +97,10 @@ impl Peer {
             Ok(Keys { inbound, outbound: Outbound::new(profile, &exported.server)?, dtls, profile })
         });
         match keys {
-            Ok(keys) => self.keys = Some(keys),
+            Ok(keys) => {
+                self.keys = Some(keys);
+                self.follow_plan();
+            }
             Err(_) => self.end(CloseReason::HandshakeFailed),
         }
     }

@@ -17,3 +17,4 @@ pub use section::{Direction, Feedback, Mid, OfferedCodec, Rid, RidDirection, Sec
 pub(crate) use answer::{LocalTransport, write_answer};
 pub(crate) use local_offer::{LocalSection, plan_sections, write_offer};
 pub(crate) use offer::{Description, Fingerprint, parse_description};
+pub(crate) use plan::{repeatable_offered, repeatable_sources};

@@ -1,9 +1,9 @@
 //! What the owner of a peer wants of each media section.
 
-use parlour_model::Codec;
+use parlour_model::{Codec, MediaKind};
 use thiserror::Error;
 
-use super::section::SectionKind;
+use super::section::{Section, SectionKind};
 
 /// What becomes of a section of the client's offer, in our answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,26 @@ pub enum OfferedSection {
     Inactive,
     /// Data channels.
     Application,
+}
+
+/// Our sources that have no RTX and are repaired by repetition, of an answer to these sections.
+pub(crate) fn repeatable_sources(sections: &[Section], plan: &[SectionPlan]) -> Vec<u32> {
+    let repeatable = |(section, plan): (&Section, &SectionPlan)| match plan {
+        SectionPlan::Send(send) => {
+            section.codec(send.codec).filter(|codec| codec.rtx.is_none() && codec.feedback.nack).map(|_| send.ssrc)
+        }
+        SectionPlan::Inactive | SectionPlan::Receive(_) | SectionPlan::Application => None,
+    };
+    sections.iter().zip(plan).filter_map(repeatable).collect()
+}
+
+/// As [`repeatable_sources`], of an offer of ours. What the client will accept is not known yet; audio has no RTX.
+pub(crate) fn repeatable_offered(plan: &[OfferedSection]) -> Vec<u32> {
+    let repeatable = |plan: &OfferedSection| match plan {
+        OfferedSection::Send(send) => (send.codec.kind() == MediaKind::Audio).then_some(send.ssrc),
+        OfferedSection::Inactive | OfferedSection::Application => None,
+    };
+    plan.iter().filter_map(repeatable).collect()
 }
 
 /// Why there is no answer. The plan does not fit the offer: a bug of the caller.

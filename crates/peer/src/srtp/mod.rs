@@ -9,6 +9,7 @@ mod inbound;
 mod index;
 mod outbound;
 mod packet;
+mod repeat;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::cipher::Cipher;
 use super::index::{MAX_RTP_INDEX, Window};
 use super::packet::{RtpPrefix, rtcp_ssrc};
+use super::repeat::Sealed;
 use super::{KeyError, MAX_SOURCES, MasterKey, SrtpProfile};
 use crate::SealError;
 
@@ -17,6 +18,8 @@ pub struct Outbound {
     rtcp: Cipher,
     /// Sorted by source.
     sources: Vec<(u32, Window)>,
+    /// Of the sources that are repaired by repetition.
+    repeatable: Vec<Sealed>,
     /// One counter for all sources: the source is part of the nonce, and for each of them it only grows.
     next_rtcp_index: u32,
 }
@@ -34,38 +37,68 @@ impl Outbound {
             rtp: Cipher::rtp(profile, master)?,
             rtcp: Cipher::rtcp(profile, master)?,
             sources: Vec::new(),
+            repeatable: Vec::new(),
             next_rtcp_index: 0,
         })
     }
 
-    /// Seals the RTP packet in `buffer[..len]` in place; returns its new length. An index is sealed once.
+    /// Names the sources that are repaired by repetition, at most [`MAX_SOURCES`]: their last packets are kept.
+    pub fn set_repeatable(&mut self, ssrcs: &[u32]) {
+        self.repeatable.retain(|sealed| ssrcs.contains(&sealed.ssrc));
+        for &ssrc in ssrcs.iter().take(MAX_SOURCES) {
+            if self.repeatable.iter().all(|sealed| sealed.ssrc != ssrc) {
+                self.repeatable.push(Sealed::of(ssrc));
+            }
+        }
+    }
+
+    /// Seals the RTP packet in `buffer[..len]` in place; returns its new length. An index is sealed once: asked again, a
+    /// source of [`Self::set_repeatable`] gives the packet as it was sealed, any other an error.
     pub fn seal_rtp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SealError> {
         let packet = buffer.get(..len).ok_or(SealError::TooShort)?;
         let RtpPrefix { header_len, sequence, ssrc } = RtpPrefix::read(packet).ok_or(SealError::TooShort)?;
         if buffer.len() - len < self.rtp.tag_len() {
             return Err(SealError::TooShort);
         }
-        let index = match self.sources.binary_search_by_key(&ssrc, |(ssrc, _)| *ssrc) {
-            Ok(at) => {
-                let window = &mut self.sources[at].1;
-                let index = window.guess(sequence).ok_or(SealError::IndexUsed)?;
-                if !window.is_fresh(index) {
-                    return Err(SealError::IndexUsed);
-                }
-                if index > MAX_RTP_INDEX {
-                    return Err(SealError::Exhausted);
-                }
-                window.mark(index);
-                index
-            }
+        let index = match self.claim(ssrc, sequence)? {
+            Claim::Fresh(index) => index,
+            Claim::Used(index) => return self.repeat(ssrc, index, buffer),
+        };
+        let sealed = self.rtp.seal_rtp(buffer, header_len, len, ssrc, index).map_err(|_| SealError::TooShort)?;
+        if let Some(kept) = self.repeatable.iter_mut().find(|kept| kept.ssrc == ssrc) {
+            kept.keep(index, &buffer[..sealed]);
+        }
+        Ok(sealed)
+    }
+
+    /// The index for a sequence number, marked as used.
+    fn claim(&mut self, ssrc: u32, sequence: u16) -> Result<Claim, SealError> {
+        let at = match self.sources.binary_search_by_key(&ssrc, |(ssrc, _)| *ssrc) {
+            Ok(at) => at,
             Err(_) if self.sources.len() >= MAX_SOURCES => return Err(SealError::TooManySources),
             Err(at) => {
                 let index = u64::from(sequence);
                 self.sources.insert(at, (ssrc, Window::starting_at(index)));
-                index
+                return Ok(Claim::Fresh(index));
             }
         };
-        self.rtp.seal_rtp(buffer, header_len, len, ssrc, index).map_err(|_| SealError::TooShort)
+        let window = &mut self.sources[at].1;
+        let index = window.guess(sequence).ok_or(SealError::IndexUsed)?;
+        if !window.is_fresh(index) {
+            return Ok(Claim::Used(index));
+        }
+        if index > MAX_RTP_INDEX {
+            return Err(SealError::Exhausted);
+        }
+        window.mark(index);
+        Ok(Claim::Fresh(index))
+    }
+
+    fn repeat(&self, ssrc: u32, index: u64, buffer: &mut [u8]) -> Result<usize, SealError> {
+        let kept = self.repeatable.iter().find(|kept| kept.ssrc == ssrc);
+        let packet = kept.and_then(|kept| kept.find(index)).ok_or(SealError::IndexUsed)?;
+        buffer.get_mut(..packet.len()).ok_or(SealError::TooShort)?.copy_from_slice(packet);
+        Ok(packet.len())
     }
 
     /// Seals the RTCP compound in `buffer[..len]` in place; returns its new length.
@@ -78,4 +111,10 @@ impl Outbound {
         self.next_rtcp_index += 1;
         Ok(sealed)
     }
+}
+
+/// Whether an index may be sealed.
+enum Claim {
+    Fresh(u64),
+    Used(u64),
 }

@@ -239,6 +239,21 @@ fn no_index_is_sealed_twice() {
 }
 
 #[test]
+fn a_repeatable_source_gives_the_same_bytes_again() {
+    for profile in PROFILES {
+        let (mut outbound, _) = halves(profile);
+        outbound.set_repeatable(&[9]);
+        let first: Vec<_> = (100..200).map(|sequence| sealed(&mut outbound, &rtp(9, sequence, b"audio"))).collect();
+        assert_eq!(sealed(&mut outbound, &rtp(9, 190, b"another")), first[90], "never another packet under that index");
+        let mut old = [rtp(9, 100, b"audio"), vec![0; MAX_OVERHEAD]].concat();
+        assert_eq!(outbound.seal_rtp(&mut old, 17), Err(SealError::IndexUsed), "too old to be kept");
+        outbound.set_repeatable(&[]);
+        let mut other = [rtp(9, 190, b"audio"), vec![0; MAX_OVERHEAD]].concat();
+        assert_eq!(outbound.seal_rtp(&mut other, 17), Err(SealError::IndexUsed));
+    }
+}
+
+#[test]
 fn rtcp_goes_both_ways_and_is_not_replayed() {
     for profile in PROFILES {
         let (mut outbound, mut inbound) = halves(profile);

@@ -47,6 +47,7 @@ pub struct Duo {
     pub last_media: Vec<u8>,
     offer: Option<(String, SdpPendingOffer)>,
     client_timeout: Instant,
+    client_gone: bool,
     outgoing: VecDeque<Vec<u8>>,
     restarts: u32,
 }
@@ -101,6 +102,7 @@ impl Duo {
             last_media: Vec::new(),
             offer: Some((offer.to_sdp_string(), pending)),
             client_timeout: now,
+            client_gone: false,
             outgoing: VecDeque::new(),
             restarts: 0,
         }
@@ -153,12 +155,16 @@ impl Duo {
         let end = self.now + time;
         while self.now < end {
             self.exchange();
-            let due = [Some(self.client_timeout), self.peer.poll_timeout()].into_iter().flatten().min();
+            let due = [(!self.client_gone).then_some(self.client_timeout), self.peer.poll_timeout()]
+                .into_iter()
+                .flatten()
+                .min();
             let next = due.unwrap_or(end).clamp(self.now + Duration::from_micros(100), self.now + STEP);
             self.now = next.min(end);
             self.peer.handle_timeout(self.now);
-            self.client.handle_input(Input::Timeout(self.now)).unwrap();
-            self.drive_client();
+            if !self.client_gone && self.client.handle_input(Input::Timeout(self.now)).is_ok() {
+                self.drive_client();
+            }
         }
         self.exchange();
     }
@@ -217,7 +223,12 @@ impl Duo {
 
     pub fn drive_client(&mut self) {
         loop {
-            match self.client.poll_output().unwrap() {
+            let Ok(output) = self.client.poll_output() else {
+                // It gave up, as clients do.
+                self.client_gone = true;
+                return;
+            };
+            match output {
                 Output::Timeout(at) => {
                     self.client_timeout = at;
                     return;

@@ -252,6 +252,11 @@ fn dtls_and_media_out_of_place_are_dropped() {
     duo.negotiate(str::to_owned);
     duo.deliver(vec![22; 100]);
     assert_eq!(duo.drops, [DatagramDrop::DtlsOutOfPlace, DatagramDrop::BeforeKeys, DatagramDrop::DtlsOutOfPlace]);
+    // What begins a ClientHello, but no valid check came from its address.
+    let hello = [&[22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 1][..], &[0; 11]].concat();
+    duo.deliver(hello);
+    assert_eq!(duo.drops[3..], [DatagramDrop::DtlsOutOfPlace]);
+    assert_eq!(duo.peer.counters().dtls_in, 0, "nothing was begun");
     duo.run(seconds(2));
     assert!(duo.peer.is_connected());
     duo.deliver([&[22, 0xfe, 0xfd][..], &[0; 300]].concat());
