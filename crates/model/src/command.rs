@@ -45,6 +45,13 @@ pub enum Command {
         /// Narrower or wider grants, within the role.
         grants: Option<Grants>,
     },
+    /// Something is asked of the session's rules: admit, hold, check-in, floor. Answered by [`Reply::Ruled`].
+    Rule {
+        /// Whose right it is judged by.
+        by: Requester,
+        /// What.
+        command: crate::session::SessionCommand,
+    },
     /// A server key sends data into the session.
     SendData(OutgoingData),
     /// Changes the session's metadata.
@@ -55,6 +62,15 @@ pub enum Command {
     ListSessions,
     /// Answered by [`Reply::Session`].
     DescribeSession,
+}
+
+/// In whose name something is asked of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requester {
+    /// Someone in it; the role decides.
+    Participant(ParticipantSid),
+    /// The holder of a server key.
+    Server,
 }
 
 /// How the client connects its media.
@@ -246,6 +262,8 @@ pub enum Reply {
     Resumed(Box<Joined>),
     /// Done; a protecting command is in force when this is sent.
     Done,
+    /// Done, and in force.
+    Ruled(crate::session::SessionReply),
     /// Of this worker.
     Sessions(Vec<SessionRecord>),
     /// Of one session.

@@ -1,6 +1,7 @@
 //! Commands: what the outside asks of a session, one arm each.
 
-use parlour_model::command::Action;
+use parlour_model::command::{Action, Requester};
+use parlour_model::session::Actor;
 use parlour_model::{Command, Event, LeaveReason, ParticipantKey, Refusal, Reply, SessionId};
 
 use crate::participant::Permission;
@@ -62,6 +63,15 @@ impl RoomContext<'_> {
                 let key = self.room.by_identity(&identity).ok_or(Refusal::UnknownParticipant)?;
                 self.update_profile(key, update)?;
                 grants.map_or(Ok(()), |grants| self.set_grants(key, grants)).map(|()| Reply::Done)
+            }
+            Command::Rule { by, command } => {
+                let by = match by {
+                    Requester::Server => Actor::Server,
+                    Requester::Participant(sid) => {
+                        Actor::Participant(self.room.by_sid(&sid).ok_or(Refusal::UnknownParticipant)?)
+                    }
+                };
+                Ok(Reply::Ruled(self.room.session.handle_command(by, command, self.now)?))
             }
             Command::SendData(data) => {
                 self.send_data(None, &data);

@@ -1,0 +1,175 @@
+//! The promises of ARCHITECTURE.md that are kept by session, media and roster together, counted at the clients: bots
+//! against the real worker in virtual time.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use parlour_bot::direct::{BotId, Role, World};
+use parlour_bot::endpoint::Channel;
+use parlour_bot::media::{AudioConfig, VideoConfig};
+use parlour_model::command::Requester;
+use parlour_model::session::{CheckInId, Floor, SessionCommand, SessionReply};
+use parlour_model::{Command, Identity, Reply, SessionId};
+
+const SESSION: &str = "couple";
+const SETTLED: Duration = Duration::from_secs(20);
+/// Longer than anything that was under way could take.
+const WHILE: Duration = Duration::from_secs(5);
+
+fn session() -> SessionId {
+    SessionId::from(SESSION)
+}
+
+fn seat(world: &mut World, identity: &str, role: Role) -> BotId {
+    let bot = world.join(SESSION, identity, role, None).unwrap();
+    world.publish_audio(bot, AudioConfig::default());
+    world.publish_video(bot, VideoConfig::default());
+    bot
+}
+
+/// A therapist and two partners who see and hear each other.
+fn couple(seed: u64) -> (World, BotId, BotId, BotId) {
+    let mut world = World::new(seed).unwrap();
+    let therapist = seat(&mut world, "therapist", Role::Therapist);
+    let ann = seat(&mut world, "ann", Role::Client);
+    let ben = seat(&mut world, "ben", Role::Client);
+    let everyone = [therapist, ann, ben];
+    let all = |world: &World| everyone.iter().all(|a| everyone.iter().all(|b| a == b || flows(world, *a, *b)));
+    assert!(world.run_until(SETTLED, all), "not everyone receives everyone");
+    (world, therapist, ann, ben)
+}
+
+fn rule(world: &mut World, command: SessionCommand) -> SessionReply {
+    match world.command(&session(), Command::Rule { by: Requester::Server, command }) {
+        Reply::Ruled(reply) => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Packets of `from`'s tracks that `to` received, of all its tracks.
+fn packets(world: &World, from: BotId, to: BotId) -> u64 {
+    let publisher = world.bot(from);
+    let own = ["mic-1", "cam-2"].into_iter().filter_map(|cid| publisher.track_sid(cid));
+    own.filter_map(|sid| world.bot(to).track(sid)).map(|track| track.packets).sum()
+}
+
+fn flows(world: &World, from: BotId, to: BotId) -> bool {
+    let publisher = world.bot(from);
+    let tracks: Vec<_> = ["mic-1", "cam-2"].into_iter().filter_map(|cid| publisher.track_sid(cid)).collect();
+    tracks.len() == 2 && tracks.iter().all(|sid| world.bot(to).track(sid).is_some_and(|t| t.frames_decoded > 0))
+}
+
+/// Lets what was on the line at the reply arrive, then gives the counts that must not grow.
+fn after_the_reply(world: &mut World, pairs: &[(BotId, BotId)]) -> Vec<u64> {
+    world.run_for(Duration::from_millis(1));
+    pairs.iter().map(|(from, to)| packets(world, *from, *to)).collect()
+}
+
+#[test]
+fn without_a_therapist_nothing_passes_between_clients() {
+    let mut world = World::new(1).unwrap();
+    let ann = seat(&mut world, "ann", Role::Client);
+    let ben = seat(&mut world, "ben", Role::Client);
+    world.run_for(WHILE);
+    assert!(world.bots().all(|(_, bot)| bot.endpoint.is_connected()));
+    assert_eq!((packets(&world, ann, ben), packets(&world, ben, ann)), (0, 0));
+    assert!(!world.send(ann, Channel::Reliable, b"psst") || world.bot(ben).messages.is_empty());
+
+    seat(&mut world, "therapist", Role::Therapist);
+    assert!(world.run_until(SETTLED, |world| flows(world, ann, ben) && flows(world, ben, ann)));
+}
+
+#[test]
+fn a_receiver_is_in_its_senders_roster_before_the_first_packet() {
+    let mut world = World::new(2).unwrap();
+    let mut bots = Vec::new();
+    for (identity, role) in [("therapist", Role::Therapist), ("ann", Role::Client), ("ben", Role::Client)] {
+        bots.push(seat(&mut world, identity, role));
+        for _ in 0..400 {
+            world.run_for(Duration::from_millis(5));
+            for from in &bots {
+                for to in bots.iter().filter(|to| *to != from) {
+                    let told = world.bot(*from).others.contains_key(world.bot(*to).sid());
+                    assert!(told || packets(&world, *from, *to) == 0, "{to:?} listens to {from:?} in silence");
+                }
+            }
+        }
+    }
+    assert!(flows(&world, bots[1], bots[2]), "the test must see packets");
+}
+
+#[test]
+fn after_a_hold_is_answered_nothing_crosses() {
+    let (mut world, therapist, ann, ben) = couple(3);
+    rule(&mut world, SessionCommand::Hold(Identity::from("ben")));
+    let pairs = [(ben, therapist), (ben, ann), (therapist, ben), (ann, ben)];
+    let before = after_the_reply(&mut world, &pairs);
+    let messages = world.bot(ben).messages.len();
+    world.send(ann, Channel::Reliable, b"about ben");
+    world.send(ben, Channel::Reliable, b"can you hear me");
+    world.run_for(WHILE);
+    assert_eq!(pairs.map(|(from, to)| packets(&world, from, to)).to_vec(), before);
+    assert_eq!(world.bot(ben).messages.len(), messages);
+    assert!(world.bot(ann).messages.iter().all(|(_, message)| message != b"can you hear me"));
+    assert!(world.bot(ben).others.is_empty(), "a held person knows of nobody");
+    assert!(flows(&world, therapist, ann) && flows(&world, ann, therapist));
+
+    rule(&mut world, SessionCommand::Resume(Identity::from("ben")));
+    let back = |world: &World| pairs.iter().zip(&before).all(|((from, to), old)| packets(world, *from, *to) > *old);
+    assert!(world.run_until(SETTLED, back), "ben is not back");
+}
+
+#[test]
+fn a_check_in_is_sealed_until_it_ends() {
+    let (mut world, therapist, ann, ben) = couple(4);
+    let command = SessionCommand::StartCheckIn { therapist: None, with: BTreeSet::from([Identity::from("ann")]) };
+    let SessionReply::Receipt(receipt) = rule(&mut world, command) else { panic!("a seal has a receipt") };
+    assert!(receipt.held.contains(&Identity::from("ben")) && !receipt.cut.is_empty());
+
+    let sealed = [(ben, therapist), (ben, ann), (therapist, ben), (ann, ben)];
+    let before = after_the_reply(&mut world, &sealed);
+    let inside = packets(&world, ann, therapist);
+    world.send(ann, Channel::Reliable, b"he must not know");
+    world.run_for(WHILE);
+    assert_eq!(sealed.map(|(from, to)| packets(&world, from, to)).to_vec(), before);
+    assert!(world.bot(ben).messages.is_empty(), "nothing said inside reaches the partner");
+    assert!(packets(&world, ann, therapist) > inside, "inside, the call goes on");
+    assert!(world.bot(therapist).messages.iter().any(|(_, message)| message == b"he must not know"));
+
+    rule(&mut world, SessionCommand::EndCheckIn(CheckInId(receipt.id.0)));
+    let back = |world: &World| sealed.iter().zip(&before).all(|((from, to), old)| packets(world, *from, *to) > *old);
+    assert!(world.run_until(SETTLED, back), "ben is not back");
+}
+
+#[test]
+fn clients_are_heard_only_as_the_floor_allows() {
+    let (mut world, therapist, ann, ben) = couple(5);
+    rule(&mut world, SessionCommand::SetFloor(Floor::TherapistOnly));
+    let audio = |world: &World, from: BotId, to: BotId| {
+        world.bot(from).track_sid("mic-1").and_then(|sid| world.bot(to).track(sid)).map_or(0, |track| track.packets)
+    };
+    world.run_for(Duration::from_millis(1));
+    let before = (audio(&world, ann, ben), audio(&world, therapist, ben), audio(&world, ann, therapist));
+    world.run_for(WHILE);
+    assert_eq!(audio(&world, ann, ben), before.0, "a partner is heard");
+    assert!(audio(&world, therapist, ben) > before.1 && audio(&world, ann, therapist) > before.2);
+}
+
+#[test]
+fn a_bug_met_by_one_participant_ends_that_participant() {
+    let (mut world, therapist, ann, ben) = couple(6);
+    // What the worker does when a call on behalf of ben panicked: his datagram was the last one looked at.
+    let address = world.bot(ben).address();
+    world.inject(address, &[128; 40]);
+    let now = world.now();
+    world.shard_mut().contain(now);
+    world.run_for(Duration::from_millis(10));
+    assert!(world.left(ben).is_some());
+    assert_eq!((world.left(therapist), world.left(ann)), (None, None));
+    let before = packets(&world, therapist, ann);
+    world.run_for(WHILE);
+    assert!(packets(&world, therapist, ann) > before, "the others go on");
+    assert_eq!(world.shard().counters().panics, 1);
+}
