@@ -8,6 +8,7 @@
 //! gives them to a thread of their own. Times are milliseconds since the Unix epoch and arguments.
 
 mod audit;
+mod audit_events;
 mod backup;
 mod chain;
 mod consents;

@@ -1,7 +1,8 @@
-use parlour_store::{Action, Break, PseudonymKey, Retention, Store, Subject};
+use parlour_model::session::{CheckInId, ConsentText, Departure, Floor, SessionEvent, Space};
+use parlour_store::{Action, AuditRecord, Break, PseudonymKey, Retention, Store, Subject};
 use proptest::prelude::*;
 
-use crate::stage::{DAY, NOW, change, record};
+use crate::stage::{DAY, NOW, change, key, record};
 
 fn written(path: &std::path::Path, records: usize) -> Store {
     let mut store = Store::open(path).unwrap();
@@ -126,5 +127,35 @@ proptest! {
         prop_assume!(*was != text);
         tamper(&path, &format!("UPDATE audit SET {name} = '{text}' WHERE seq = {seq}"));
         prop_assert_eq!(store.verify_audit().unwrap().broken, Some(Break::Altered(seq)));
+    }
+}
+
+#[test]
+fn what_happens_in_a_session_is_written_without_names_and_what_is_private_is_not() {
+    let alice = parlour_model::Identity::from("alice@example.org");
+    let seat = parlour_model::ParticipantKey(1);
+    let text = ConsentText { id: "alice's own wording".into(), sha256: [0xab; 32] };
+    let of = |event: &SessionEvent| AuditRecord::of_event(event, &"s".into(), &Subject::system(), &key(), NOW);
+    let moved =
+        SessionEvent::Moved { key: seat, identity: alice.clone(), from: Space::Main, to: Space::CheckIn(CheckInId(3)) };
+    let left = SessionEvent::Departed { key: seat, identity: alice.clone(), how: Departure::QuickExit };
+    let consent = SessionEvent::ConsentAccepted { identity: alice.clone(), text };
+    let floor = SessionEvent::FloorChanged(Floor::OneVoice(alice.clone()));
+    let mut store = crate::stage::store();
+    for (event, action, detail) in [
+        (moved, Action::Moved, "main -> check_in 3"),
+        (left, Action::Left, "quick_exit"),
+        (consent, Action::ConsentAccepted, &*format!("sha256 {}", "ab".repeat(32))),
+        (floor, Action::FloorChanged, "one_voice"),
+    ] {
+        let record = of(&event).unwrap();
+        assert_eq!((record.action, record.detail.as_str()), (action, detail));
+        assert_eq!(record.subject, Subject::person(&key(), &alice));
+        change(&mut store, |change| change.audit(&record));
+    }
+    let written = format!("{:?}", store.audit_after(0, None, 10).unwrap());
+    assert!(!written.contains("alice"));
+    for private in [SessionEvent::Signal(alice.clone()), SessionEvent::WaitingMessage(Some("x".to_owned().into()))] {
+        assert!(of(&private).is_none());
     }
 }
