@@ -69,7 +69,7 @@ pub struct SubscriptionSpec {
     pub publication: PublicationKey,
     /// The section's name in the SDP, sent as header extension where negotiated.
     pub mid: String,
-    /// Of the stream we send. A section that is reused keeps it, and the numbering of its packets goes on.
+    /// Of the stream we send. Where a section that is reused keeps it, the numbering of its packets goes on.
     pub ssrc: u32,
     /// Of retransmissions.
     pub rtx_ssrc: Option<u32>,

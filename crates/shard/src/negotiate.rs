@@ -126,10 +126,10 @@ impl RoomContext<'_> {
                 && received.is_none()
                 && !section.rejected
             {
-                participant.receiving.sections.offer(section.mid.as_str(), kind, || names.ssrc());
+                participant.receiving.sections.offer(section.mid.as_str(), kind);
             }
         }
-        participant.receiving.sections.assign();
+        participant.receiving.sections.assign(|| names.ssrc());
     }
 
     fn plan(&self, key: ParticipantKey, sections: &[Section], received: &[Option<PublicationKey>]) -> Vec<SectionPlan> {
@@ -303,8 +303,8 @@ impl RoomContext<'_> {
             return;
         }
         participant.receiving.asked = true;
-        participant.receiving.sections.grow(|| names.ssrc());
-        participant.receiving.sections.assign();
+        participant.receiving.sections.grow();
+        participant.receiving.sections.assign(|| names.ssrc());
         let offer_id = participant.transport.next_offer;
         participant.transport.next_offer += 1;
         participant.transport.open_offer = Some(offer_id);

@@ -2,7 +2,9 @@
 //! is used by one publication, then answered `inactive` once, then free for the next: reuse without that step would show
 //! the new track under the old one's name.
 //!
-//! A section keeps its SSRCs for its whole life, so a receiver sees one gapless stream across reuse.
+//! Each publication has SSRCs of its own, also on a section that carried another before. libwebrtc ends the stream of a
+//! section that becomes inactive, together with what plays it; for the same SSRC it builds a new stream but connects
+//! nothing to it, and the client stays dark (`VideoRtpReceiver::RestartMediaChannel`).
 
 use parlour_model::{MediaKind, PublicationKey};
 
@@ -26,6 +28,7 @@ pub(crate) enum Use {
 pub(crate) struct SendSection {
     pub(crate) mid: String,
     pub(crate) kind: MediaKind,
+    /// Of the publication it carries; without one, of no meaning.
     pub(crate) ssrc: u32,
     pub(crate) rtx_ssrc: u32,
     pub(crate) used: Use,
@@ -55,24 +58,24 @@ impl SendSections {
         self.sections.iter().find(|section| section.used == Use::Sending(publication))
     }
 
-    /// A section the client offers to receive on; `ssrcs` makes its identifiers when it is new.
-    pub(crate) fn offer(&mut self, mid: &str, kind: MediaKind, mut ssrc: impl FnMut() -> u32) {
+    /// A section the client offers to receive on.
+    pub(crate) fn offer(&mut self, mid: &str, kind: MediaKind) {
         if self.by_mid(mid).is_some() || self.sections.len() >= MAX_SEND_SECTIONS {
             return;
         }
-        let section = SendSection { mid: mid.to_owned(), kind, ssrc: ssrc(), rtx_ssrc: ssrc(), used: Use::Free };
+        let section = SendSection { mid: mid.to_owned(), kind, ssrc: 0, rtx_ssrc: 0, used: Use::Free };
         self.sections.push(section);
     }
 
     /// Makes the sections that those that wait lack: for a connection on which we offer. Its first section, mid 0, is that
     /// of the data channels, and mids count on from there.
-    pub(crate) fn grow(&mut self, mut ssrc: impl FnMut() -> u32) {
+    pub(crate) fn grow(&mut self) {
         let Shortage { audio, video } = self.shortage();
         let kinds = [(MediaKind::Audio, audio), (MediaKind::Video, video)];
         for (kind, count) in kinds {
             for _ in 0..count {
                 let mid = (self.sections.len() + 1).to_string();
-                self.offer(&mid, kind, &mut ssrc);
+                self.offer(&mid, kind);
             }
         }
     }
@@ -97,13 +100,15 @@ impl SendSections {
         }
     }
 
-    /// Gives free sections to those that wait. What is `Retiring` stays so: this answer tells the client.
-    pub(crate) fn assign(&mut self) {
+    /// Gives free sections, with new identifiers, to those that wait. What is `Retiring` stays so: this answer tells the
+    /// client.
+    pub(crate) fn assign(&mut self, mut ssrc: impl FnMut() -> u32) {
         let sections = &mut self.sections;
         self.waiting.retain(|(publication, kind)| {
             match sections.iter_mut().find(|section| section.kind == *kind && section.used == Use::Free) {
                 Some(section) => {
                     section.used = Use::Sending(*publication);
+                    (section.ssrc, section.rtx_ssrc) = (ssrc(), ssrc());
                     false
                 }
                 None => true,
@@ -167,32 +172,34 @@ mod tests {
 
     fn sections(kinds: &[MediaKind]) -> SendSections {
         let mut sections = SendSections::default();
-        let mut ssrc = 0;
         for (index, kind) in kinds.iter().enumerate() {
-            sections.offer(&index.to_string(), *kind, || {
-                ssrc += 1;
-                ssrc
-            });
+            sections.offer(&index.to_string(), *kind);
         }
         sections
     }
 
+    /// Identifiers counted from `first`.
+    fn from(first: u32) -> impl FnMut() -> u32 {
+        let mut numbers = first..;
+        move || numbers.next().unwrap_or_default()
+    }
+
     #[test]
-    fn a_section_is_inactive_for_one_answer_before_it_is_used_again() {
+    fn a_section_is_inactive_for_one_answer_before_another_stream_uses_it() {
         let mut sections = sections(&[VIDEO]);
         sections.want(PublicationKey(1), VIDEO);
-        sections.assign();
+        sections.assign(from(10));
         sections.answered();
-        assert!(sections.of(PublicationKey(1)).is_some());
+        assert_eq!(sections.of(PublicationKey(1)).map(|section| (section.ssrc, section.rtx_ssrc)), Some((10, 11)));
 
         assert!(sections.retire(PublicationKey(1)));
         sections.want(PublicationKey(2), VIDEO);
-        sections.assign();
+        sections.assign(from(20));
         assert_eq!(sections.by_mid("0").map(|section| section.used), Some(Use::Retiring));
         sections.answered();
         assert!(sections.unsettled());
-        sections.assign();
-        assert_eq!(sections.of(PublicationKey(2)).map(|section| section.ssrc), Some(1));
+        sections.assign(from(30));
+        assert_eq!(sections.of(PublicationKey(2)).map(|section| section.ssrc), Some(30));
     }
 
     #[test]
@@ -202,7 +209,7 @@ mod tests {
             sections.want(PublicationKey(key), kind);
         }
         assert_eq!(sections.shortage(), Shortage { audio: 0, video: 2 });
-        sections.assign();
+        sections.assign(from(40));
         sections.retire(PublicationKey(2));
         assert_eq!(sections.shortage(), Shortage { audio: 0, video: 1 });
     }
