@@ -66,3 +66,23 @@ impl Voice {
 fn ordered(a: &Identity, b: &Identity) -> (Identity, Identity) {
     if a <= b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_the_bound_no_pair_is_added_and_those_there_are_can_change() {
+        let person = |number: usize| Identity::new(format!("p{number}"));
+        let mut voice = Voice::default();
+        for number in 1..=MAX_PAIRS {
+            assert!(voice.set_same_room(&person(0), &person(number), SameRoom::Audio));
+        }
+        assert!(!voice.set_same_room(&person(1), &person(2), SameRoom::Audio));
+        assert_eq!(voice.same_room(&person(1), &person(2)), SameRoom::Apart);
+        assert!(voice.set_same_room(&person(1), &person(0), SameRoom::AudioAndVideo));
+        assert_eq!(voice.same_room(&person(0), &person(1)), SameRoom::AudioAndVideo);
+        assert!(voice.set_same_room(&person(0), &person(1), SameRoom::Apart));
+        assert!(voice.set_same_room(&person(1), &person(2), SameRoom::Audio));
+    }
+}
