@@ -50,10 +50,11 @@ impl Room {
         let publication = *uplink.publications.get(source.section).ok_or(RtpDrop::UnknownSource)?;
         let place = Place { owner, publication, layer: source.layer.0 };
         match source.role {
-            Role::Media => self.accept(now, place, Path::Direct, packet),
+            Role::Media => self.accept(now, place, Path::Direct, &parsed),
             Role::Repair => {
                 let recovered = self.recover(place, source, packet)?;
-                self.accept(now, place, Path::Repaired, recovered)
+                let parsed = Packet::parse(recovered).map_err(|_| RtpDrop::BadRepair)?;
+                self.accept(now, place, Path::Repaired, &parsed)
             }
         }
     }
@@ -71,10 +72,9 @@ impl Room {
     }
 
     /// Takes a media packet in and forwards it.
-    fn accept(&mut self, now: Instant, place: Place, path: Path, bytes: &mut [u8]) -> Result<(), RtpDrop> {
-        let parsed = Packet::parse(bytes).map_err(|_| RtpDrop::Malformed)?;
+    fn accept(&mut self, now: Instant, place: Place, path: Path, parsed: &Packet<'_>) -> Result<(), RtpDrop> {
         let is_new = self.open_encoding(place, parsed.ssrc, now)?;
-        let kept = self.kept(place, &parsed).ok_or(RtpDrop::UnknownSource)?;
+        let kept = self.kept(place, parsed).ok_or(RtpDrop::UnknownSource)?;
         let tick = self.epoch.tick(now);
         let publication = self.publications.get_mut(place.publication).ok_or(RtpDrop::UnknownSource)?;
         let codec = publication.codec();
@@ -95,7 +95,7 @@ impl Room {
         let revived = encoding.note_packet(&packet, self.config.layer_timeout);
         let needs_nack = encoding.gaps.poll_timeout().is_some_and(|due| due <= now);
         self.counters.packets_in += 1;
-        self.counters.bytes_in += bytes_len(&parsed) as u64;
+        self.counters.bytes_in += bytes_len(parsed) as u64;
         self.counters.repaired_in += u64::from(path == Path::Repaired);
         self.counters.keyframes_in += u64::from(packet.frame.key && codec != Codec::Opus);
         if needs_nack {

@@ -187,8 +187,9 @@ fn a_publisher_that_begins_anew_is_followed_without_a_gap() {
     let mut camera = Camera::new(Some("q"));
     stage.send_all(&camera.keyframe(2));
     stage.pass(Duration::from_secs(1));
-    // Another source on the same section.
-    let mut next = Camera { ssrc: 31, sequence: 9, timestamp: 1, picture: 500, tl0: 3, key: 7, rid: Some("q") };
+    // Another source on the same section, that happens to use the same numbers.
+    let sequence = camera.sequence.wrapping_sub(2);
+    let mut next = Camera { ssrc: 31, sequence, timestamp: 1, picture: 500, tl0: 3, key: 7, rid: Some("q") };
     stage.send_all(&next.keyframe(2));
     stage.send_all(&next.delta(1));
     stage.pass(Duration::from_secs(1));
