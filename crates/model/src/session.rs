@@ -94,9 +94,10 @@ pub struct ConsentText {
     pub sha256: [u8; 32],
 }
 
-/// The rules of one session.
+/// The rules of one session. Where it is read, a key that is missing takes its default: an integrator names only what
+/// differs, and what an older version kept stays readable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct SessionPolicy {
     /// Clients and guests wait until a therapist admits them.
     pub waiting_room: bool,

@@ -149,3 +149,23 @@ fn a_repeated_request_gets_the_same_answer_and_another_one_is_told_so() {
     change(&mut store, |change| change.give_up_all_claims());
     assert_eq!(claim(&mut store, "k2", b"POST /a {2}"), Claim::New, "in flight at a crash: free again");
 }
+
+#[test]
+fn what_an_older_version_kept_takes_the_defaults_of_newer_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("parlour.db");
+    let mut store = Store::open(&path).unwrap();
+    change(&mut store, |change| change.create_session(&session("s")));
+    let write = |policy: &str| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute("UPDATE session SET policy = ?1", [policy]).unwrap();
+    };
+    write(r#"{"waiting_room": false}"#);
+    let expected = SessionPolicy { waiting_room: false, ..SessionPolicy::default() };
+    assert_eq!(store.session(&"s".into()).unwrap().policy, expected);
+    write(r#"{"waiting_rom": false}"#);
+    assert!(
+        matches!(store.session(&"s".into()), Err(StoreError::Bug(_))),
+        "and a word nobody knows is not passed over"
+    );
+}
