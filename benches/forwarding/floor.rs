@@ -12,6 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use parlour_rtp::packet::Prefix;
 use parlour_shard::Outbox;
 
+use crate::process;
 use crate::protocol::{self, Gate, Ready, Setup};
 use crate::raw::{RawCipher, Way};
 use crate::socket::{Buffers, Socket};
@@ -38,9 +39,10 @@ struct Floor {
 /// Runs the server of this process until standard input ends.
 pub fn serve() -> io::Result<()> {
     let setup: Setup = protocol::read(&mut stdin().lock())?;
+    let idle_kib = process::resident_kib("self")?;
     let floor = Floor::new(&setup)?;
     let gate = || Gate { address: floor.socket.local, ufrag: String::new(), password: String::new() };
-    protocol::write(&mut stdout(), &Ready { gates: setup.seats.iter().map(|_| gate()).collect() })?;
+    protocol::write(&mut stdout(), &Ready { idle_kib, gates: setup.seats.iter().map(|_| gate()).collect() })?;
     std::thread::Builder::new().name("media-0".into()).spawn(move || floor.run())?;
     // The process ends with its input, and the thread with the process.
     io::copy(&mut stdin().lock(), &mut io::sink()).map(drop)

@@ -15,6 +15,7 @@ use parlour_peer::DtlsVersions;
 use parlour_session::SessionOptions;
 use tokio::sync::oneshot;
 
+use crate::process;
 use crate::protocol::{self, Gate, Ready, Seat, Setup};
 use crate::sdp;
 
@@ -25,8 +26,9 @@ pub fn serve() -> io::Result<()> {
     let registry = prometheus::Registry::new();
     let metrics = EngineMetrics::new(&registry).map_err(io::Error::other)?;
     let engine = Engine::start(&config(), &metrics).map_err(io::Error::other)?;
+    let idle_kib = process::resident_kib("self")?;
     let gates = runtime.block_on(seat_all(engine.handle(), setup.seats))?;
-    protocol::write(&mut stdout(), &Ready { gates })?;
+    protocol::write(&mut stdout(), &Ready { idle_kib, gates })?;
     // Signalling goes on while standard input is open: renegotiation follows what others publish.
     runtime.block_on(async {
         let (ended, end) = oneshot::channel();

@@ -39,6 +39,8 @@ pub struct Seat {
 /// The server is ready for all of them, in the same order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ready {
+    /// Memory in use before the first of them, in KiB.
+    pub idle_kib: u64,
     pub gates: Vec<Gate>,
 }
 

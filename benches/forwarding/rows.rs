@@ -13,7 +13,7 @@ use crate::client::{Client, Link, Tally};
 use crate::handshake::{Checks, Handshake};
 use crate::load::Load;
 use crate::media::Source;
-use crate::process;
+use crate::process::{self, MediaCpu};
 use crate::protocol::{self, Gate, Ready, Seat, ServerKind, Setup};
 use crate::raw::{RawCipher, Way};
 use crate::sdp::{self, OfferText};
@@ -64,6 +64,8 @@ pub struct RowResult {
     pub forwarded: u64,
     /// Of the media thread, kernel included, per forwarded packet.
     pub cpu_ns_per_packet: f64,
+    /// Of that, outside of the kernel.
+    pub user_ns_per_packet: f64,
     /// Share of one processor.
     pub cpu_share: f64,
     pub ratio_to_floor: Option<f64>,
@@ -82,7 +84,7 @@ pub struct RowResult {
 }
 
 pub fn print_header() {
-    println!("server   rooms  cpu ns/packet  ratio  cpu %  p50 us  p99 us  KiB/participant   loss %  late us");
+    println!("server   rooms  cpu ns/packet  user ns  ratio  cpu %  p50 us  p99 us  KiB/participant   loss %  late us");
 }
 
 pub fn print_result(result: &RowResult) {
@@ -91,10 +93,11 @@ pub fn print_result(result: &RowResult) {
         ServerKind::Parlour => "parlour",
     };
     println!(
-        "{server:8} {:>3}x{}  {:>13.0}  {:>5}  {:>5.1}  {:>6.0}  {:>6.0}  {:>15.0}  {:>7.3}  {:>7.0}",
+        "{server:8} {:>3}x{}  {:>13.0}  {:>7.0}  {:>5}  {:>5.1}  {:>6.0}  {:>6.0}  {:>15.0}  {:>7.3}  {:>7.0}",
         result.row.rooms,
         result.row.of,
         result.cpu_ns_per_packet,
+        result.user_ns_per_packet,
         result.ratio_to_floor.map_or(String::new(), |ratio| format!("{ratio:.2}")),
         result.cpu_share * 100.0,
         result.latency_p50_us,
@@ -142,7 +145,6 @@ pub fn measure(row: Row, kind: ServerKind, time: Duration, cpu: Option<usize>) -
     let certificate = dimpl::certificate::generate_self_signed_certificate().map_err(io::Error::other)?;
     let sockets: Vec<_> = (0..row.rooms * row.of).map(|_| Socket::bind()).collect::<io::Result<_>>()?;
     let setup = setup(row, &sockets, &certificate.fingerprint_str());
-    let before = process::resident_kib(process)?;
     let Some(input) = server.0.stdin.as_mut() else { return Err(io::Error::other("no input").into()) };
     protocol::write(input, &setup)?;
     let Some(output) = server.0.stdout.as_mut() else { return Err(io::Error::other("no output").into()) };
@@ -168,13 +170,13 @@ pub fn measure(row: Row, kind: ServerKind, time: Duration, cpu: Option<usize>) -
     load.start();
     load.run(WARM_UP)?;
     load.measure(time);
-    let (cpu_before, from) = (process::media_cpu(process)?, Instant::now());
+    let (cpu_before, from) = (MediaCpu::of(process)?, Instant::now());
     load.run(time)?;
-    let (cpu, seconds) = (process::media_cpu(process)? - cpu_before, from.elapsed().as_secs_f64());
+    let ((cpu, user_share), seconds) = (MediaCpu::of(process)?.since(&cpu_before), from.elapsed().as_secs_f64());
     let forwarded = load.clients().iter().map(|client| client.tally.received).sum();
-    let after = process::resident_kib(process)?;
+    let kib = process::resident_kib(&process.to_string())?.saturating_sub(ready.idle_kib);
     load.run(DRAIN)?;
-    let spent = Spent { forwarded, cpu, seconds, kib: after.saturating_sub(before) };
+    let spent = Spent { forwarded, cpu, user_share, seconds, kib };
     Ok(result(row, kind, &load, &spent))
 }
 
@@ -182,12 +184,13 @@ pub fn measure(row: Row, kind: ServerKind, time: Duration, cpu: Option<usize>) -
 struct Spent {
     forwarded: u64,
     cpu: Duration,
+    user_share: f64,
     seconds: f64,
     kib: u64,
 }
 
 fn result(row: Row, server: ServerKind, load: &Load, spent: &Spent) -> RowResult {
-    let &Spent { forwarded, cpu, seconds, kib } = spent;
+    let &Spent { forwarded, cpu, user_share, seconds, kib } = spent;
     let sum = |count: fn(&Tally) -> u64| load.clients().iter().map(|client| count(&client.tally)).sum::<u64>();
     let expected = sum(|tally| tally.sent) * (row.of as u64 - 1);
     let mut latencies: Vec<u32> =
@@ -206,6 +209,7 @@ fn result(row: Row, server: ServerKind, load: &Load, spent: &Spent) -> RowResult
         seconds,
         forwarded,
         cpu_ns_per_packet: cpu.as_nanos() as f64 / forwarded as f64,
+        user_ns_per_packet: cpu.as_nanos() as f64 * user_share / forwarded as f64,
         cpu_share: cpu.as_secs_f64() / seconds,
         ratio_to_floor: None,
         latency_p50_us: quantile(0.5),
