@@ -100,7 +100,8 @@ impl Room {
         self.configure_downlink(key, &downlink);
     }
 
-    /// Binds a publication to a section of a receiver. Takes the place of what was on the same SSRC before.
+    /// Binds a publication to a section of a receiver. Takes the place of what was on the same SSRC before. Refused, and
+    /// counted, if receiver or publication are not known yet: say [`Room::set_uplink`] first.
     pub fn subscribe(&mut self, subscription: SubscriptionSpec, now: Instant) {
         self.bind(subscription, now);
     }

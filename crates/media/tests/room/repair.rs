@@ -169,3 +169,18 @@ fn a_request_of_a_receiver_is_relayed_merged_and_throttled() {
     stage.pass(5_000 * MS);
     assert_eq!(stage.plis().len(), 1);
 }
+
+#[test]
+fn a_publisher_that_knows_only_fir_is_asked_by_fir() {
+    let section = parlour_media::IngressSection { pli: false, ..camera_section(&[]) };
+    let mut stage = Stage::with(&MediaConfig::default(), vec![section]);
+    stage.room.subscribe(camera_subscription(RECEIVER), stage.now);
+    let mut camera = Camera::new(None);
+    stage.send_all(&camera.delta(2));
+    assert_eq!(stage.plis(), []);
+    let asked = stage.messages(crate::stage::PUBLISHER, |message| match message {
+        parlour_rtp::rtcp::Message::Fir(fir) => fir.entries().next().map(|entry| entry.media_ssrc),
+        _ => None,
+    });
+    assert_eq!(asked, [camera.ssrc]);
+}
