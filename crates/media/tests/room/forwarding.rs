@@ -298,6 +298,17 @@ fn a_disabled_track_is_not_forwarded() {
 }
 
 #[test]
+fn a_disabled_track_stays_so_when_its_section_changes() {
+    let mut stage = Stage::watching(&[]);
+    let settings = TrackSettings { disabled: true, ..TrackSettings::default() };
+    stage.room.set_preferences(RECEIVER, CAMERA, settings, stage.now);
+    let elsewhere = parlour_media::SubscriptionSpec { ssrc: 7_777, ..camera_subscription(RECEIVER) };
+    stage.room.subscribe(elsewhere, stage.now);
+    stage.send_all(&Camera::new(None).keyframe(1));
+    assert_eq!(stage.rtp, []);
+}
+
+#[test]
 fn redundant_audio_passes_to_those_who_take_it_and_is_unwrapped_for_others() {
     let mut stage = Stage::with(&MediaConfig::default(), vec![camera_section(&[]), microphone_section()]);
     let other = crate::stage::OTHER;
