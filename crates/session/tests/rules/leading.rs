@@ -37,7 +37,9 @@ fn sees(stage: &Stage, from: Who, to: Who) -> bool {
 fn who_is_held_is_alone_until_resumed_also_after_coming_back() {
     let mut stage = couple();
     stage.ok(T, SessionCommand::Hold(B.identity()));
+    stage.ok(T, SessionCommand::Hold(B.identity()));
     assert!(stage.is_alone(B) && stage.reaches(A, T));
+    assert_eq!(stage.told.iter().filter(|event| **event == SessionEvent::Held(B.identity())).count(), 1);
     stage.apply(&Input::Left { who: B, how: Departure::Left });
     stage.join(B);
     assert!(stage.is_alone(B), "leaving does not end a hold");
