@@ -272,7 +272,8 @@ impl RoomContext<'_> {
             .room
             .participants
             .values()
-            .filter(|one| one.receiving.sections.unsettled() && !one.receiving.asked)
+            .filter(|one| !one.receiving.asked)
+            .filter(|one| one.receiving.sections.unsettled() || one.transport.awaits_first_offer())
             .map(|one| (one.key, one.transport.topology))
             .collect();
         for (key, topology) in unsettled {

@@ -80,6 +80,12 @@ impl Transport {
         }
     }
 
+    /// A client that receives on a connection of its own takes itself for connected when that one is: it is offered at
+    /// once, though there may be nothing to send yet.
+    pub(crate) fn awaits_first_offer(&self) -> bool {
+        self.topology == Topology::Dual && self.subscribe.is_none()
+    }
+
     pub(crate) fn leg_of(&self, peer: PeerKey) -> Leg {
         if self.subscribe == Some(peer) { Leg::Subscribe } else { Leg::Publish }
     }
