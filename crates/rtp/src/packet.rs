@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::extension::{self, Extensions};
 use crate::header::Header;
-use crate::wire::{u8_at, u16_at, u32_at};
+use crate::wire::{u8_at, u16_at};
 
 /// Bytes of a header without contributing sources and extensions.
 pub const FIXED_HEADER_LEN: usize = 12;
@@ -144,9 +144,4 @@ impl<'a> Prefix<'a> {
     pub fn extensions(&self) -> Extensions<'a> {
         self.extensions
     }
-}
-
-/// The stream a packet says it belongs to, without any check but its length. For demultiplexing before decryption.
-pub fn peek_ssrc(bytes: &[u8]) -> Option<u32> {
-    u32_at(bytes, 8)
 }
