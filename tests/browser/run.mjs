@@ -21,7 +21,7 @@ const started = performance.now();
 const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`;
 const timings = [];
 
-run({ files, concurrency: 1, timeout: 180_000 })
+run({ files, concurrency: 1, timeout: 240_000 })
   .on("test:fail", () => (process.exitCode = 1))
   .on("test:complete", ({ name, nesting, details }) => {
     if (nesting <= 1 && !name.endsWith(".mjs")) timings.push({ name: "  ".repeat(nesting) + name, took: details.duration_ms });

@@ -51,7 +51,7 @@ export async function startServer(ports = null) {
   child.stdout.on("data", (chunk) => output.push(String(chunk)));
   child.stderr.on("data", (chunk) => output.push(String(chunk)));
   const exit = new Promise((resolve, reject) => {
-    child.once("error", reject);
+    child.once("error", (error) => (output.push(`cannot run ${BINARY}: ${error.message}`), reject(error)));
     child.once("exit", (code, signal) => resolve({ code, signal }));
   });
   exit.catch(() => undefined);
@@ -59,10 +59,9 @@ export async function startServer(ports = null) {
   const page = `http://localhost:${http}`;
   const said = () => output.join("");
   try {
-    await until("the server is ready", async () => {
-      if (child.exitCode !== null) throw new Error(`the server ended: ${said()}`);
-      return (await fetch(`${page}/readyz`)).ok;
-    });
+    const ended = exit.then(() => Promise.reject(new Error("the server ended")));
+    ended.catch(() => undefined);
+    await Promise.race([ended, until("the server is ready", async () => (await fetch(`${page}/readyz`)).ok)]);
   } catch (error) {
     child.kill("SIGKILL");
     throw new Error(`${error.message}\n${said()}`);

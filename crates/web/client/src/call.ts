@@ -1,7 +1,7 @@
 // The call: one livekit-client room and what the views need of it as signals. No markup here.
 import { batch, computed, signal } from "@preact/signals";
 import { ExternalE2EEKeyProvider, Room, RoomEvent, Track, type RemoteTrack } from "livekit-client";
-import type { LocalAudioTrack, LocalVideoTrack, Participant, TrackPublication } from "livekit-client";
+import type { DisconnectReason, LocalAudioTrack, LocalVideoTrack, Participant, TrackPublication } from "livekit-client";
 import E2eeWorker from "livekit-client/e2ee-worker?worker";
 import { audience } from "./audience";
 import { chosen, LIVEKIT_KINDS, remember, wanted, type DeviceKind } from "./devices";
@@ -60,6 +60,7 @@ export class Call {
   readonly #ended: (how: Ending) => void;
   /** My own switch is in motion, so a mute that arrives now is mine. */
   #switching = 0;
+  #leaving = false;
 
   constructor(ended: (how: Ending) => void, encrypted: boolean) {
     this.#ended = ended;
@@ -114,7 +115,7 @@ export class Call {
       .on(RoomEvent.SignalReconnecting, () => (this.connection.value = "reconnecting"))
       .on(RoomEvent.Reconnecting, () => (this.connection.value = "reconnecting"))
       .on(RoomEvent.Reconnected, () => this.#tell(t("call.reconnected")))
-      .on(RoomEvent.Disconnected, (reason) => this.#ended(ending(reason)));
+      .on(RoomEvent.Disconnected, (reason) => this.#end(reason));
   }
 
   #play(track: RemoteTrack): void {
@@ -122,6 +123,11 @@ export class Call {
     const element = track.attach();
     element.hidden = true;
     document.body.append(element);
+  }
+
+  #end(reason: DisconnectReason | undefined): void {
+    document.querySelectorAll("body > audio").forEach((element) => element.remove());
+    this.#ended(ending(reason, this.#leaving));
   }
 
   /** A full reconnect takes everybody out and in again: they did not move, I did. */
@@ -198,6 +204,7 @@ export class Call {
   }
 
   leave(): Promise<void> {
+    this.#leaving = true;
     return this.#room.disconnect();
   }
 }

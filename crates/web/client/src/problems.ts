@@ -27,10 +27,10 @@ export function joinProblem(error: unknown): TextKey {
 
 export type Ending = "left" | "over" | "removed" | "duplicate" | "shutdown" | "lost";
 
-export function ending(reason: DisconnectReason | undefined): Ending {
+/** `leaving`: the person asked for it. The SDK also disconnects when the page goes away, which a reload undoes. */
+export function ending(reason: DisconnectReason | undefined, leaving: boolean): Ending {
+  if (leaving) return "left";
   switch (reason) {
-    case DisconnectReason.CLIENT_INITIATED:
-      return "left";
     case DisconnectReason.DUPLICATE_IDENTITY:
       return "duplicate";
     case DisconnectReason.PARTICIPANT_REMOVED:

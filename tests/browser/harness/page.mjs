@@ -1,0 +1,39 @@
+// Verbs and checks for our own page.
+import assert from "node:assert/strict";
+import { until } from "./until.mjs";
+
+export const link = (stage, identity, role) => `${stage.server.page}/join#token=${stage.tokenFor(identity, role)}`;
+export const audience = (page) => page.locator(".audience").textContent();
+export const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+export async function says(page, text, within = 15_000) {
+  await until(`the page says: ${text}`, async () => (await audience(page)) === text, within);
+}
+
+/** Nothing is wider than the window, and what is pressed is large enough for a thumb (WCAG 2.2, 2.5.8 asks 24). */
+export async function checkFits(page) {
+  const { overflow, small } = await page.evaluate(() => ({
+    overflow: document.documentElement.scrollWidth - window.innerWidth,
+    small: [...document.querySelectorAll("button")]
+      .map((element) => [element.textContent, element.getBoundingClientRect()])
+      .filter(([, box]) => box.width > 0 && (box.width < 44 || box.height < 44))
+      .map(([text]) => text),
+  }));
+  assert.ok(overflow <= 0, `${overflow} px too wide`);
+  assert.deepEqual(small, [], "buttons are large enough");
+}
+
+/** The picture of the person with this name moves. */
+export async function pictureMoves(page, name) {
+  const video = page.locator(".tile", { hasText: name }).locator("video");
+  const frames = () => video.evaluate((element) => element.getVideoPlaybackQuality().totalVideoFrames);
+  await until(`${name} is shown`, async () => (await video.count()) === 1, 30_000);
+  const before = await frames();
+  await until(`the picture of ${name} moves`, async () => (await frames()) > before + 5, 30_000);
+}
+
+export async function enterCall(page) {
+  await until("the device check is ready", async () => button(page, "Join the session").isEnabled());
+  await button(page, "Join the session").click();
+  await page.locator(".call").waitFor({ timeout: 20_000 });
+}
