@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use parlour_bot::load::LoadOptions;
 use parlour_model::Role;
 
 use crate::config::{Config, ConfigError};
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     /// Make tokens that let people join.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Load a server with sessions of bots and say what they experienced.
+    Load(LoadArgs),
     /// Look at configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -116,6 +119,15 @@ impl From<RoleArg> for Role {
             RoleArg::Service => Self::Service,
         }
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LoadArgs {
+    #[command(flatten)]
+    pub(crate) load: LoadOptions,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

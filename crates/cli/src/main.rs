@@ -4,6 +4,7 @@
 mod args;
 mod config;
 mod demo;
+mod load;
 mod log;
 mod ops;
 mod serve;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Token(TokenCommand::Create(args)) => {
             report(Config::load(args.config.as_deref()), |config| token::create(&args, &config))
         }
+        Command::Load(args) => load::run(args),
         Command::Config(ConfigCommand::Check { file }) => report(Config::load(Some(&file)), |config| {
             println!("{} is valid: {}", file.display(), config.summary());
             Ok(())
@@ -40,13 +42,14 @@ fn report(
     config: Result<Config, ConfigError>,
     work: impl FnOnce(Config) -> Result<(), Box<dyn std::error::Error>>,
 ) -> ExitCode {
-    let (error, code) = match config {
-        Err(error) => (error.to_string(), WRONG_USE),
-        Ok(config) => match work(config) {
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => (error.to_string(), FAILED),
-        },
-    };
+    match config {
+        Err(error) => say(&error, WRONG_USE),
+        Ok(config) => work(config).map_or_else(|error| say(&*error, FAILED), |()| ExitCode::SUCCESS),
+    }
+}
+
+/// What went wrong, in one line.
+fn say(error: &dyn std::error::Error, code: u8) -> ExitCode {
     eprintln!("parlour: {error}");
     ExitCode::from(code)
 }
