@@ -258,10 +258,6 @@ impl Audio {
             payload: AUDIO_PAYLOAD as u16,
         }
     }
-
-    pub fn made(&self) -> u32 {
-        self.number
-    }
 }
 
 /// What a contestant says may be sent, wire bit/s.

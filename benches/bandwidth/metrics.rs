@@ -4,7 +4,7 @@ use parlour_simnet::Micros;
 
 use crate::media::{AUDIO_WIRE, LADDER, best};
 use crate::receiver::{AUDIO_DEADLINE, Decoded};
-use crate::run::{FlowRecord, Record, TICK};
+use crate::run::{FlowRecord, LinkRecord, Record, TICK};
 use crate::scenario::{Direction, Scenario, Target};
 
 /// A figure that never came: the time that was left, as the worst it can be.
@@ -148,7 +148,7 @@ impl Window<'_> {
     }
 
     fn own_bytes(&self) -> f64 {
-        self.flows.iter().map(|flow| useful(flow, self.from, self.until)).sum()
+        self.flows.iter().map(|flow| useful(flow, &self.record.links[flow.bottleneck], self.from, self.until)).sum()
     }
 
     fn tcp_bytes(&self, link: usize) -> f64 {
@@ -346,12 +346,13 @@ fn received(flow: &FlowRecord, from: f64, until: f64) -> f64 {
     inside.map(|&(_, bytes, _)| f64::from(bytes)).sum()
 }
 
-/// Bytes that occupied the line for a purpose: sent, less padding and duplicates scaled to what was sent.
-fn useful(flow: &FlowRecord, from: f64, until: f64) -> f64 {
-    let sent = delta(flow, from, until, |s| s.sent);
+/// Bytes that occupied the bottleneck for a purpose: what arrived and was new, and with it what the medium lost after
+/// the bottleneck in the same proportion. What the queue dropped took nothing.
+fn useful(flow: &FlowRecord, link: &LinkRecord, from: f64, until: f64) -> f64 {
     let arrived = delta(flow, from, until, |s| s.arrived);
     let useless = delta(flow, from, until, |s| s.useless);
-    if arrived > 0.0 { sent * (1.0 - useless / arrived) } else { 0.0 }
+    let passed = link.delivered.max(1) as f64;
+    (arrived - useless) * (passed + link.dropped_loss as f64) / passed
 }
 
 fn own_path_loss(flow: &FlowRecord) -> f64 {

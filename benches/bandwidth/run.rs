@@ -73,6 +73,8 @@ pub struct LinkRecord {
     pub queue: Vec<u32>,
     pub dropped_queue: u64,
     pub dropped_policer: u64,
+    pub dropped_loss: u64,
+    pub delivered: u64,
     pub offered: u64,
 }
 
@@ -147,7 +149,7 @@ impl<'a> Run<'a> {
             let (up_id, down_id) = self.network.home_links(id);
             homes.insert(home.name.clone(), (up_id, down_id, self.links.len()));
             for (link, config) in [(down_id, down), (up_id, up)] {
-                let record = LinkRecord { config, queue: Vec::new(), dropped_queue: 0, dropped_policer: 0, offered: 0 };
+                let record = LinkRecord { config, queue: Vec::new(), dropped_queue: 0, dropped_policer: 0, dropped_loss: 0, delivered: 0, offered: 0 };
                 self.links.push((link, record));
             }
         }
@@ -372,6 +374,8 @@ impl<'a> Run<'a> {
             let stats = self.network.link_stats(*id);
             record.dropped_queue = stats.dropped_queue;
             record.dropped_policer = stats.dropped_policer;
+            record.dropped_loss = stats.dropped_loss;
+            record.delivered = stats.delivered;
             record.offered = stats.offered;
         }
         for flow in &mut self.flows {

@@ -22,7 +22,7 @@ use parlour_model::{Bitrate, DataSize};
 /// Sent on average, of the capacity. The rest is what the variation of frame sizes needs (bandwidth.md, idea 1).
 const UTILISATION: f64 = 0.975;
 /// Queueing delay aimed at when the line is full: one frame burst of 10 kB at 2.5 Mbit/s leaves 11 ms.
-const QUEUE_TARGET: f64 = 10_000.0;
+const QUEUE_TARGET: f64 = 8_000.0;
 /// Above target and noise by this much, the queue is a standing one.
 const QUEUE_MARGIN: f64 = 22_000.0;
 /// Time in which a queue is emptied once its cause is known: B3 wants 0.8 s with a loop of 0.15 s.
@@ -36,27 +36,40 @@ const STALL_SHARE: f64 = 0.88;
 /// Growth and decline of the capacity per second at full rate, at most.
 const GROW_PER_SECOND: f64 = 0.05;
 const SHRINK_PER_SECOND: f64 = 0.12;
+/// Growth at the start, for this long, and after the line was faster.
+const GROW_EAGERLY: f64 = 0.2;
+const EAGER: u64 = 4_000_000;
 /// Frames leave at this multiple of the rate (bandwidth.md, idea 2).
 const BURST_FACTOR: f64 = 1.5;
 /// And at this one when the line was faster a minute ago.
 const RECOVERY_FACTOR: f64 = 2.0;
 /// What bursts show is taken with this caution.
-const BURST_CAUTION: f64 = 0.95;
+const BURST_CAUTION: f64 = 0.92;
+/// And only when it is so much more that jitter cannot be the cause.
+const BURST_CLEAR: f64 = 1.15;
 /// One step up by bursts.
 const BURST_STEP: f64 = 1.5;
-/// What one probe shows is taken with this caution: jitter of 5 ms on 33 ms of probe is 15 %.
-const PROBE_CAUTION: f64 = 0.9;
+/// What one probe shows is taken with this caution: jitter of 5 ms on 50 ms of probe is 10 %.
+const PROBE_CAUTION: f64 = 0.95;
 /// Duration of a probe and bounds of its size.
-const PROBE_SECONDS: f64 = 0.035;
-const PROBE_BYTES: (f64, f64) = (3_600.0, 15_000.0);
-/// First probe of a line of which nothing is known: 3.6 kB are 100 ms on 300 kbit/s.
+const PROBE_SECONDS: f64 = 0.045;
+const PROBE_BYTES: (f64, f64) = (4_500.0, 15_000.0);
+/// First probe of a line of which nothing is known: 4.5 kB are 120 ms on 300 kbit/s.
 const FIRST_PROBE: f64 = 1_000_000.0;
 /// Each further probe of the start.
 const PROBE_STEP: f64 = 3.0;
 /// Between probes that found nothing, doubled up to the last: 12 kB each 5 s are 1 % of 2 Mbit/s.
-const PROBE_PAUSE: (u64, u64) = (1_000_000, 10_000_000);
+const PROBE_PAUSE: (u64, u64) = (1_000_000, 5_000_000);
+/// The longest pause while the line is known to have been faster (B3: 720p 3 s after).
+const PROBE_PAUSE_BELOW_BEST: u64 = 1_800_000;
+/// A delivery rate measured for so long beside a standing queue is the capacity.
+const COMMIT_SECONDS: f64 = 0.25;
 /// A drain that does not work for so long is not ours to make.
-const FUTILE_DRAIN: u64 = 900_000;
+const FUTILE_DRAIN: u64 = 1_000_000;
+/// Gentleness after a stall ends when the queue is still there.
+const PATIENT_DRAIN: u64 = 500_000;
+/// After a silence as long as this the line may be another one.
+const LONG_SILENCE: u64 = 700_000;
 /// Share kept beside competing traffic, of what the line had (B9: 35 to 60 %).
 const COMPETE_SHARE: f64 = 0.48;
 /// Loss at which even that is too much.
@@ -65,8 +78,25 @@ const COMPETE_LOSS: f64 = 0.08;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
     Steady,
-    Drain { since: u64, before: f64, stall: bool },
+    Drain(Draining),
     Compete { entered: f64, rate: f64, calm_since: Option<u64> },
+}
+
+/// A queue that is being emptied. While it stands, what is delivered is the capacity: the longer, the surer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Draining {
+    since: u64,
+    /// Capacity at the start.
+    before: f64,
+    /// Newest arrival at the start, and bytes that arrived since.
+    from_arrival: u64,
+    bytes: f64,
+    /// Measured so far; the first guess is the busy rate of the message that showed the queue.
+    measured: f64,
+    /// The capacity did not fall: something stood still for a moment.
+    stall: bool,
+    /// The queue at the start.
+    queue: f64,
 }
 
 /// What the control wants done.
@@ -80,6 +110,7 @@ pub(crate) struct Control {
     mode: Mode,
     starting: bool,
     silence: Silence,
+    silent_since: u64,
     loss: LossJudge,
     loss_trial: Option<f64>,
     /// Capacity found by losses: bursts do not show it. Grows slowly.
@@ -119,6 +150,7 @@ impl Control {
             mode: Mode::Steady,
             starting: true,
             silence: Silence::No,
+            silent_since: 0,
             loss: LossJudge::new(),
             loss_trial: None,
             loss_limit: None,
@@ -144,7 +176,7 @@ impl Control {
         match (self.silence, self.mode) {
             (Silence::Silent, _) => State::Silent,
             (Silence::Hold, _) => State::Hold,
-            (_, Mode::Drain { .. }) => State::Drain,
+            (_, Mode::Drain(_)) => State::Drain,
             (_, Mode::Compete { .. }) => State::Compete,
             (_, Mode::Steady) if self.starting => State::Start,
             (_, Mode::Steady) => State::Steady,
@@ -153,7 +185,7 @@ impl Control {
 
     pub(crate) fn pacing_rate(&self) -> f64 {
         match (self.silence, self.mode) {
-            (Silence::No, Mode::Drain { .. }) => self.rate * 1.05,
+            (Silence::No, Mode::Drain(_)) => self.rate * 1.05,
             (Silence::No, _) if self.capacity < self.best * 0.85 && self.queue < QUEUE_TARGET * 2.0 => {
                 self.rate * RECOVERY_FACTOR
             }
@@ -179,12 +211,12 @@ impl Control {
         let elapsed = seen.now.saturating_sub(self.last).min(200_000) as f64 / 1e6;
         self.last = seen.now;
         if self.silence != Silence::No {
-            self.come_back();
+            self.come_back(seen.now);
             trains.clear();
         }
         self.limited = seen.sent < 0.8 * self.rate;
         self.queue = seen.queue_low;
-        let target = QUEUE_TARGET + seen.noise.min(10_000.0) + self.allowance;
+        let target = QUEUE_TARGET + seen.noise.min(6_000.0) + self.allowance;
         let high = target + QUEUE_MARGIN;
         self.judge_losses(seen);
         match self.mode {
@@ -193,7 +225,7 @@ impl Control {
             }
             Mode::Steady if seen.queue_low > high => self.begin_drain(seen, target),
             Mode::Steady => self.steer(seen, trains, others, target, elapsed),
-            Mode::Drain { since, before, stall } => self.drain(seen, target, high, since, before, stall),
+            Mode::Drain(draining) => self.drain(seen, others, target, high, draining),
         }
         if self.mode != Mode::Steady {
             trains.clear();
@@ -217,58 +249,68 @@ impl Control {
     }
 
     fn begin_drain(&mut self, seen: &Observation, target: f64) {
-        let before = self.capacity;
         let measured = seen.busy_rate.unwrap_or(seen.delivered);
         // Without enough packets to measure, a queue says only that it is too much.
         let measured = if measured > 0.0 { measured } else { self.capacity * 0.85 };
-        let stall = measured >= STALL_SHARE * self.capacity;
-        if stall {
-            self.allowance = (self.allowance + 2_000.0).min(30_000.0);
-        } else {
-            self.capacity = measured.max(0.15 * self.capacity);
-            self.reason = Reason::Queue;
-        }
+        let draining = Draining {
+            since: seen.now,
+            before: self.capacity,
+            from_arrival: seen.last_arrival,
+            bytes: 0.0,
+            measured: measured.min(self.capacity),
+            stall: measured >= STALL_SHARE * self.capacity,
+            queue: seen.queue_low,
+        };
         self.confidence = 1.0;
         self.starting = false;
-        self.mode = Mode::Drain { since: seen.now, before, stall };
-        self.set_drain_rate(seen, target, stall);
+        self.mode = Mode::Drain(draining);
+        self.set_drain_rate(seen, target, &draining);
     }
 
-    fn set_drain_rate(&mut self, seen: &Observation, target: f64, stall: bool) {
+    fn set_drain_rate(&mut self, seen: &Observation, target: f64, draining: &Draining) {
         let excess = (seen.queue_low - target * 0.7).max(0.0);
-        let floor = if stall { STALL_DRAIN_FLOOR } else { DRAIN_FLOOR };
-        self.rate = self.capacity * UTILISATION * (1.0 - excess / DRAIN_TIME).max(floor);
+        let floor = if draining.stall { STALL_DRAIN_FLOOR } else { DRAIN_FLOOR };
+        self.rate = draining.measured.min(self.capacity) * UTILISATION * (1.0 - excess / DRAIN_TIME).max(floor);
     }
 
-    fn drain(&mut self, seen: &Observation, target: f64, high: f64, since: u64, before: f64, stall: bool) {
-        if seen.queue_low < target {
+    fn drain(&mut self, seen: &Observation, others: f64, target: f64, high: f64, mut draining: Draining) {
+        let lasted = seen.now.saturating_sub(draining.since);
+        let time = seen.last_arrival.saturating_sub(draining.from_arrival) as f64 / 1e6;
+        draining.bytes += seen.received_bytes + seen.lost_bytes;
+        let stands = seen.queue_low > target;
+        if stands && time > 0.08 {
+            draining.measured = (draining.bytes * 8.0 / time + others).min(draining.before);
+            draining.stall = draining.measured >= STALL_SHARE * draining.before && lasted < PATIENT_DRAIN;
+        }
+        if !stands || time > COMMIT_SECONDS {
+            self.commit(&draining);
+        }
+        if !stands {
             self.mode = Mode::Steady;
             self.rate = self.capacity * UTILISATION;
             return;
         }
-        let lasted = seen.now.saturating_sub(since);
-        let mut stall = stall;
-        if let Some(busy) = seen.busy_rate {
-            if stall && busy < 0.8 * self.capacity && seen.queue_low > high {
-                stall = false;
-                self.mode = Mode::Drain { since: seen.now, before, stall };
-            }
-            if !stall && seen.queue_low > target {
-                // Waiting packets leave at the capacity, whatever we send; a quarter at a time against jitter.
-                let step = if busy < self.capacity { 0.5 } else { 0.25 };
-                self.capacity = (self.capacity + step * (busy - self.capacity)).min(before);
-                self.reason = Reason::Queue;
-            }
-        }
-        let follows = seen.delivered > 0.85 * seen.sent;
-        if lasted > FUTILE_DRAIN && seen.queue_low > high && follows {
+        let gave_way = seen.sent < 0.8 * draining.measured.min(draining.before);
+        if lasted > FUTILE_DRAIN && seen.queue_low > high.max(0.8 * draining.queue) && gave_way {
             let rate = (self.best * COMPETE_SHARE).max(self.capacity * 0.5);
             self.mode = Mode::Compete { entered: self.best, rate, calm_since: None };
             self.reason = Reason::Competition;
             self.rate = rate;
             return;
         }
-        self.set_drain_rate(seen, target, stall);
+        self.mode = Mode::Drain(draining);
+        self.set_drain_rate(seen, target, &draining);
+    }
+
+    fn commit(&mut self, draining: &Draining) {
+        if draining.stall {
+            self.allowance = (self.allowance + 300.0).min(20_000.0);
+            // Some of the excess was ours.
+            self.capacity = self.capacity.min(draining.before * 0.99);
+            return;
+        }
+        self.capacity = draining.measured.max(0.15 * draining.before).min(draining.before);
+        self.reason = Reason::Queue;
     }
 
     fn compete(
@@ -286,6 +328,15 @@ impl Control {
         } else {
             (rate * (1.0 + 0.05 * elapsed)).min(COMPETE_SHARE * entered)
         };
+        // What we send beyond what we get is only queue: then nobody competes, the line is that slow.
+        let rate = if seen.delivered < 0.85 * seen.sent { rate.min(seen.delivered * 0.95) } else { rate };
+        if rate < 0.3 * entered {
+            self.mode = Mode::Steady;
+            self.best = rate;
+            self.capacity = rate;
+            self.rate = rate;
+            return;
+        }
         let calm = seen.queue_low < target;
         let calm_since = if calm { calm_since.or(Some(seen.now)) } else { None };
         if calm_since.is_some_and(|since| seen.now.saturating_sub(since) > 150_000) {
@@ -305,10 +356,12 @@ impl Control {
         self.grow_by_bursts(seen, trains, others, target);
         if !self.limited {
             let error = ((target - seen.queue_low) / target).clamp(-1.0, 1.0);
-            let gain = if error > 0.0 { GROW_PER_SECOND } else { SHRINK_PER_SECOND };
+            let eager = seen.now < EAGER || self.capacity < 0.9 * self.best;
+            let grow = if eager { GROW_EAGERLY } else { GROW_PER_SECOND };
+            let gain = if error > 0.0 { grow } else { SHRINK_PER_SECOND };
             let mut capacity = self.capacity * (1.0 + gain * error * elapsed);
             if let Some(limit) = &mut self.loss_limit {
-                *limit *= 1.0 + 0.004 * elapsed;
+                *limit *= 1.0 + 0.01 * elapsed;
                 capacity = capacity.min(*limit);
             }
             // What was not sent was not tried.
@@ -326,7 +379,7 @@ impl Control {
         if count < 5 || bytes < 18_000.0 || sent < 1.15 * self.capacity || seen.queue_low > target {
             return;
         }
-        if arrived > 1.06 * self.capacity && self.loss_limit.is_none_or(|limit| limit > 1.05 * self.capacity) {
+        if arrived > BURST_CLEAR * self.capacity && self.loss_limit.is_none_or(|limit| limit > 1.05 * self.capacity) {
             self.capacity = (arrived * BURST_CAUTION).min(self.capacity * BURST_STEP).max(self.capacity);
             if let Some(limit) = self.loss_limit {
                 self.capacity = self.capacity.min(limit);
@@ -372,7 +425,9 @@ impl Control {
             self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE.1);
         }
         self.starting &= unsaturated;
-        self.probe_after = if unsaturated { now } else { now + self.probe_pause };
+        let below_best = self.capacity < 0.8 * self.best;
+        let longest = if below_best { PROBE_PAUSE_BELOW_BEST } else { PROBE_PAUSE.1 };
+        self.probe_after = if unsaturated { now } else { now + self.probe_pause.min(longest) };
     }
 
     fn consider_probe(&mut self, now: u64, target: f64) {
@@ -385,7 +440,10 @@ impl Control {
             return;
         }
         let wanted = self.demand / UTILISATION;
-        let worth = wanted > 1.02 * self.capacity && (self.limited || self.starting || self.capacity < 0.7 * self.best);
+        // Frames this small make no bursts to read.
+        let small = self.capacity * 0.033 / 8.0 < 5_000.0;
+        let tried = self.limited || self.starting || small || self.capacity < 0.7 * self.best;
+        let worth = wanted > 1.02 * self.capacity && tried;
         let free = self.mode == Mode::Steady && self.queue < target && self.loss_trial.is_none();
         let limit = self.loss_limit.unwrap_or(f64::INFINITY);
         if worth && free && now >= self.probe_after && limit > 1.1 * self.capacity {
@@ -404,12 +462,15 @@ impl Control {
     }
 
     /// Feedback of every client of the line is overdue.
-    pub(crate) fn fall_silent(&mut self, silence: Silence) {
+    pub(crate) fn fall_silent(&mut self, silence: Silence, now: u64) {
+        if self.silence == Silence::No {
+            self.silent_since = now;
+        }
         self.silence = silence;
     }
 
-    fn come_back(&mut self) {
-        if self.silence == Silence::Silent {
+    fn come_back(&mut self, now: u64) {
+        if self.silence == Silence::Silent && now.saturating_sub(self.silent_since) > LONG_SILENCE {
             self.capacity *= 0.7;
             self.rate = self.capacity * UTILISATION;
             self.mode = Mode::Steady;

@@ -200,7 +200,7 @@ impl Line {
         // One client that went quiet says nothing of the line; all of them do.
         let least = self.members.iter().map(|member| member.silence).min();
         if let Some(silence) = least.filter(|&silence| silence > Silence::No) {
-            self.control.fall_silent(silence);
+            self.control.fall_silent(silence, at);
         }
     }
 
@@ -363,7 +363,7 @@ impl Member {
         let gap = self.feedback_gap + 4.0 * self.feedback_spread;
         // Heard otherwise since: the feedback was lost, not the line. Half a second of that is too much all the same.
         let grace = if self.heard_at > last { 500_000 } else { 0 };
-        Some((last + (1.5 * gap) as u64 + 40_000 + grace, last + (3.0 * gap) as u64 + 100_000 + 2 * grace))
+        Some((last + (1.5 * gap) as u64 + 40_000 + grace, last + (3.0 * gap) as u64 + 200_000 + 2 * grace))
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Observation {
     pub(crate) lost_bytes: f64,
     pub(crate) received: u32,
     pub(crate) lost: u32,
+    /// Arrival of the newest packet, by the client's clock.
+    pub(crate) last_arrival: u64,
     /// From the last sending that is acknowledged here until now.
     pub(crate) loop_delay: u64,
 }
@@ -173,13 +175,16 @@ impl Observer {
     }
 
     fn measure(&mut self, seen: &mut Observation) {
+        // The newest third tells how it is now; at least four packets, so that one packet's jitter is not a queue.
+        let recent = self.scratch.len().saturating_sub((self.scratch.len() / 3).max(4));
+        let low = self.scratch[recent..].iter().copied().min().unwrap_or(0).max(0) as f64;
         self.scratch.sort_unstable();
-        let low = self.scratch.first().copied().unwrap_or(0).max(0) as f64;
         let mid = self.scratch.get(self.scratch.len() / 2).copied().unwrap_or(0).max(0) as f64;
-        self.noise += 0.05 * ((mid - low).min(30_000.0) - self.noise);
+        self.noise += 0.05 * ((mid - low).clamp(0.0, 30_000.0) - self.noise);
         (seen.queue_low, seen.queue_mid, seen.noise) = (low, mid, self.noise);
         let (delivered, sent) = self.rates(250_000, i64::MIN);
         (seen.delivered, seen.sent) = (delivered, sent);
+        seen.last_arrival = self.arrivals.back().map_or(0, |arrival| arrival.at);
         // A packet that waited a good part of what the quickest of this message waited: the bottleneck was busy.
         let threshold = ((low * 0.5) as i64).max(8_000);
         let (busy, _) = self.rates(150_000, threshold);

@@ -12,6 +12,8 @@ use crate::types::Burst;
 const MIN_PACKETS: u32 = 4;
 /// Shorter bursts drown in jitter and in the quantum of feedback (250 us).
 const MIN_BYTES: u64 = 3_500;
+/// A probe was sent to be measured, however short it had to be.
+const MIN_PROBE_BYTES: u64 = 1_500;
 /// Bursts remembered: a third of a second of frames.
 const KEPT: usize = 12;
 
@@ -85,7 +87,8 @@ impl Trains {
     /// Ends the open burst; for a probe that is over.
     pub(crate) fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
-        if open.packets < MIN_PACKETS || open.bytes < MIN_BYTES {
+        let least = if matches!(open.burst, Burst::Probe(_)) { MIN_PROBE_BYTES } else { MIN_BYTES };
+        if open.packets < MIN_PACKETS || open.bytes < least {
             return;
         }
         let sent_in = (open.sent.1 - open.sent.0) as f64 / 1e6;
