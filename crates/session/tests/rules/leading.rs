@@ -48,6 +48,21 @@ fn who_is_held_is_alone_until_resumed_also_after_coming_back() {
 }
 
 #[test]
+fn who_is_resumed_while_away_comes_back_to_the_others_and_only_the_held_are_told() {
+    let mut stage = Stage::live(SessionPolicy::default(), &[A, B, C]);
+    stage.ok(T, SessionCommand::Hold(B.identity()));
+    stage.apply(&Input::Left { who: B, how: Departure::Lost });
+    stage.ok(T, SessionCommand::Resume(B.identity()));
+    stage.join(B);
+    assert!(stage.reaches(A, B));
+    stage.ok(T, SessionCommand::Hold(C.identity()));
+    stage.ok(T, SessionCommand::ResumeAll);
+    let resumed: Vec<_> =
+        stage.told.iter().filter(|event| matches!(event, SessionEvent::Resumed(_))).cloned().collect();
+    assert_eq!(resumed, [SessionEvent::Resumed(B.identity()), SessionEvent::Resumed(C.identity())]);
+}
+
+#[test]
 fn a_check_in_seals_and_its_receipt_names_every_edge_cut() {
     let mut stage = couple();
     let (before, b) = (stage.session.edges().clone(), stage.key(B));
