@@ -27,6 +27,7 @@ impl Store {
     /// Opens the file, makes it if it is not there, and brings it up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         // Readers and the one writer do not wait for each other; survives kill -9 at any point.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         Self::prepared(connection)
