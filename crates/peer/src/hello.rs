@@ -1,7 +1,7 @@
 //! A look at the first ClientHello (RFC 6347 4.2.2, RFC 9147 5.3), to choose the version of DTLS by what it does to media.
 //!
 //! Under 1.3 `dimpl` takes the first SRTP profile of the client's list, under 1.2 the best of ours. Chromium lists the
-//! oldest first: with it 1.3 would mean AES-CM with HMAC-SHA1, at twice the cost of AES-GCM
+//! oldest first: with it 1.3 would mean AES-CM with HMAC-SHA1, at several times the cost of AES-GCM
 //! (docs/decisions/0021-dtls-version-by-srtp-profile.md). This reads only as much as that choice needs; the hello is checked by the engine.
 
 use crate::{DtlsVersion, DtlsVersions};
