@@ -9,9 +9,12 @@ use std::time::Duration;
 use parlour_bot::direct::{BotId, Role, World};
 use parlour_bot::endpoint::Channel;
 use parlour_bot::media::{AudioConfig, VideoConfig};
-use parlour_model::command::Requester;
+use parlour_model::command::{Action, Requester};
 use parlour_model::session::{CheckInId, Floor, SessionCommand, SessionReply};
-use parlour_model::{Command, Identity, Reply, SessionId};
+use parlour_model::{
+    Command, Encryption, Identity, MediaKind, Redacted, Refusal, Reply, SessionId, TrackCid, TrackRequest, TrackSource,
+    VideoSize,
+};
 
 const SESSION: &str = "couple";
 const SETTLED: Duration = Duration::from_secs(20);
@@ -155,6 +158,32 @@ fn clients_are_heard_only_as_the_floor_allows() {
     world.run_for(WHILE);
     assert_eq!(audio(&world, ann, ben), before.0, "a partner is heard");
     assert!(audio(&world, therapist, ben) > before.1 && audio(&world, ann, therapist) > before.2);
+}
+
+#[test]
+fn the_name_of_a_lip_sync_group_cannot_write_into_the_sdp_of_others() {
+    let mut world = World::new(7).unwrap();
+    let ann = world.join(SESSION, "ann", Role::Therapist, None).unwrap();
+    let request = |stream: &str| TrackRequest {
+        cid: TrackCid::from(stream),
+        name: Redacted(String::new()),
+        kind: MediaKind::Audio,
+        source: TrackSource::Microphone,
+        muted: false,
+        size: VideoSize::default(),
+        layers: Vec::new(),
+        stereo: false,
+        disable_dtx: false,
+        disable_red: false,
+        encryption: Encryption::None,
+        stream: stream.to_owned(),
+    };
+    for (stream, taken) in [("camera", true), ("a\r\na=candidate:1", false), ("a b", false), ("\u{e9}", false)] {
+        world.bot_mut(ann).refusals.clear();
+        world.act(ann, Action::AddTrack(request(stream)));
+        let refused = if taken { vec![] } else { vec![Refusal::Invalid] };
+        assert_eq!(world.bot(ann).refusals, refused, "{stream:?}");
+    }
 }
 
 #[test]

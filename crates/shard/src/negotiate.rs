@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use parlour_media::{DownlinkSpec, SubscriptionSpec, UplinkSpec};
 use parlour_model::command::Topology;
-use parlour_model::{Event, MediaKind, ParticipantKey, PublicationKey, Redacted, TrackSid};
+use parlour_model::{
+    Event, MediaKind, Medium, ParticipantKey, ParticipantRecord, PublicationKey, Redacted, Role, TrackSid,
+};
 use parlour_peer::{
     IceChange, OfferedSection, ReceivePlan, RedUse, Reliability, Section, SectionKind, SectionPlan, SendPlan,
 };
@@ -13,12 +15,16 @@ use parlour_rtp::{ExtensionKind, ExtensionMap};
 
 use crate::demux::PeerKey;
 use crate::participant::WaitingOffer;
+use crate::publication::Publication;
 use crate::room::RoomContext;
 use crate::sections::{SendSection, Use};
 
 /// How long an offer waits for the announcement of a track it carries. Clients send both in the same moment, in either
 /// order; a client that never announces gets its answer, without that track.
 const ANNOUNCEMENT_WAIT: Duration = Duration::from_secs(2);
+
+/// Of a therapist's publications; others have 1.
+const THERAPIST_PRIORITY: u8 = 2;
 
 impl RoomContext<'_> {
     /// The client offers on its publishing connection (in [`Topology::Single`] its only one).
@@ -172,8 +178,7 @@ impl RoomContext<'_> {
         let publication = self.room.publications.get(&publication)?;
         let publisher = self.room.participants.get(&publication.publisher)?;
         Some(SendPlan {
-            // Clients find a track's participant by the first half of the stream id.
-            stream_id: format!("{}|{}", publisher.record.sid, publication.sid),
+            stream_id: stream_id(&publisher.record, publication),
             track_id: publication.sid.as_str().to_owned(),
             ssrc: section.ssrc,
             rtx_ssrc: Some(section.rtx_ssrc),
@@ -194,6 +199,16 @@ impl RoomContext<'_> {
         let uplink =
             UplinkSpec { extensions, transport_cc, sections: ingress.map(|one| one.ingress.clone()).collect() };
         self.room.media.set_uplink(key, uplink, self.now);
+        self.put_therapists_first(key);
+    }
+
+    /// When a receiver's line is short, the therapist's picture is the last to go.
+    fn put_therapists_first(&mut self, key: ParticipantKey) {
+        if self.room.participants.get(&key).is_some_and(|one| one.record.role == Role::Therapist) {
+            for publication in self.room.publications.values().filter(|one| one.publisher == key) {
+                self.room.media.set_priority(publication.key, THERAPIST_PRIORITY, self.now);
+            }
+        }
     }
 
     /// Tells media how `key` receives now, and on which section what.
@@ -363,6 +378,18 @@ impl RoomContext<'_> {
         participant.receiving.sections.reset();
         Some(peer)
     }
+}
+
+/// Clients find a track's participant by the first half of the stream id. The second half groups what plays in sync
+/// (RFC 8830): microphone with camera, a screen's sound with its picture, unless the publisher says otherwise.
+fn stream_id(publisher: &ParticipantRecord, publication: &Publication) -> String {
+    let said = publisher.tracks.iter().find(|track| track.sid == publication.sid).map(|track| track.stream.as_str());
+    let group = match (said, publication.ingress.medium) {
+        (Some(said), _) if !said.is_empty() => said,
+        (_, Medium::ScreenAudio | Medium::ScreenVideo) => "screen",
+        _ => "camera",
+    };
+    format!("{}|{}", publisher.sid, group)
 }
 
 fn media_kind(kind: SectionKind) -> Option<MediaKind> {

@@ -36,6 +36,10 @@ impl RoomContext<'_> {
         if too_long(&request.name.0) || too_long(&request.stream) || too_long(request.cid.as_str()) {
             return Err(Refusal::Invalid);
         }
+        // It becomes part of the SDP that others get.
+        if !request.stream.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Refusal::Invalid);
+        }
         if request.layers.len() > MAX_LAYERS || request.cid.as_str().is_empty() {
             return Err(Refusal::Invalid);
         }
