@@ -21,10 +21,11 @@ use parlour_model::{Bitrate, DataSize};
 
 /// Sent on average, of the capacity. The rest is what the variation of frame sizes needs (bandwidth.md, idea 1).
 const UTILISATION: f64 = 0.975;
-/// Queueing delay aimed at when the line is full: one frame burst of 10 kB at 2.5 Mbit/s leaves 11 ms.
-const QUEUE_TARGET: f64 = 8_000.0;
+/// Delay above the smallest aimed at when the line is full: jitter of 5 ms without reordering stands at 8 to 12 ms on a
+/// full line (B1: 8 ms here gave 86 % of use with 7.5 ms of true queue), one frame burst of 10 kB leaves 11 ms.
+const QUEUE_TARGET: f64 = 16_000.0;
 /// Above target and noise by this much, the queue is a standing one.
-const QUEUE_MARGIN: f64 = 22_000.0;
+const QUEUE_MARGIN: f64 = 20_000.0;
 /// Time in which a queue is emptied once its cause is known: B3 wants 0.8 s with a loop of 0.15 s.
 const DRAIN_TIME: f64 = 500_000.0;
 /// The rate while draining is never below this share of the capacity, so that audio and the loop go on.
@@ -218,7 +219,13 @@ impl Control {
         self.queue = seen.queue_low;
         let target = QUEUE_TARGET + seen.noise.min(6_000.0) + self.allowance;
         let high = target + QUEUE_MARGIN;
-        self.judge_losses(seen);
+        // Loss beside a standing queue is the queue's; loss of what was not at full rate shows no bound.
+        if self.mode == Mode::Steady && seen.queue_low < high && (!self.limited || self.loss_trial.is_some()) {
+            self.judge_losses(seen);
+        } else {
+            self.loss.give_up();
+            self.loss_trial = None;
+        }
         match self.mode {
             Mode::Compete { entered, rate, calm_since } => {
                 self.compete(seen, target, elapsed, entered, rate, calm_since)
@@ -275,6 +282,7 @@ impl Control {
 
     fn drain(&mut self, seen: &Observation, others: f64, target: f64, high: f64, mut draining: Draining) {
         let lasted = seen.now.saturating_sub(draining.since);
+        draining.from_arrival += seen.stalled;
         let time = seen.last_arrival.saturating_sub(draining.from_arrival) as f64 / 1e6;
         draining.bytes += seen.received_bytes + seen.lost_bytes;
         let stands = seen.queue_low > target;
@@ -304,7 +312,7 @@ impl Control {
 
     fn commit(&mut self, draining: &Draining) {
         if draining.stall {
-            self.allowance = (self.allowance + 300.0).min(20_000.0);
+            self.allowance = (self.allowance + 1_500.0).min(25_000.0);
             // Some of the excess was ours.
             self.capacity = self.capacity.min(draining.before * 0.99);
             return;
@@ -328,11 +336,11 @@ impl Control {
         } else {
             (rate * (1.0 + 0.05 * elapsed)).min(COMPETE_SHARE * entered)
         };
-        // What we send beyond what we get is only queue: then nobody competes, the line is that slow.
-        let rate = if seen.delivered < 0.85 * seen.sent { rate.min(seen.delivered * 0.95) } else { rate };
+        // Loss that giving way does not end: nobody competes, the line is that slow.
         if rate < 0.3 * entered {
             self.mode = Mode::Steady;
             self.best = rate;
+            self.loss_limit = None;
             self.capacity = rate;
             self.rate = rate;
             return;
@@ -341,6 +349,7 @@ impl Control {
         let calm_since = if calm { calm_since.or(Some(seen.now)) } else { None };
         if calm_since.is_some_and(|since| seen.now.saturating_sub(since) > 150_000) {
             self.mode = Mode::Steady;
+            self.loss_limit = None;
             self.capacity = rate;
             self.rate = rate;
             self.probe_after = 0;
@@ -361,7 +370,7 @@ impl Control {
             let gain = if error > 0.0 { grow } else { SHRINK_PER_SECOND };
             let mut capacity = self.capacity * (1.0 + gain * error * elapsed);
             if let Some(limit) = &mut self.loss_limit {
-                *limit *= 1.0 + 0.01 * elapsed;
+                *limit *= 1.0 + 0.005 * elapsed;
                 capacity = capacity.min(*limit);
             }
             // What was not sent was not tried.
@@ -394,7 +403,10 @@ impl Control {
         match self.loss.judge(seen.now, received, lost, seen.delivered, seen.loop_delay) {
             Verdict::Nothing => {}
             Verdict::Try(rate) => self.loss_trial = Some(rate),
-            Verdict::Medium => self.loss_trial = None,
+            Verdict::Medium => {
+                self.loss_trial = None;
+                self.loss_limit = None;
+            }
             Verdict::Congestion(rate) => {
                 self.loss_trial = None;
                 self.capacity = self.capacity.min(rate);

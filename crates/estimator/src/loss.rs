@@ -100,6 +100,11 @@ impl LossJudge {
         }
     }
 
+    /// Circumstances changed: no verdict.
+    pub(crate) fn give_up(&mut self) {
+        self.phase = Phase::Watching;
+    }
+
     fn conclude(&mut self, now: u64, before: f64, delivered: f64) -> Verdict {
         self.phase = Phase::Watching;
         self.recent.clear();

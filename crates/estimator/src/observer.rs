@@ -21,6 +21,8 @@ const BASE_BUCKET: u64 = 3_000_000;
 const CLOCK_JUMP: i64 = 5_000_000;
 /// An inter-arrival gap of four mean gaps and this much is a stall of the radio, not its rate.
 const STALL_GAP: u64 = 25_000;
+/// Audio comes each 20 ms; nothing for two of these is a stall.
+const SILENT_GAP: u64 = 40_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
@@ -50,6 +52,8 @@ pub(crate) struct Observation {
     pub(crate) lost_bytes: f64,
     pub(crate) received: u32,
     pub(crate) lost: u32,
+    /// Time within this message in which nothing at all arrived for longer than audio alone would explain.
+    pub(crate) stalled: u64,
     /// Arrival of the newest packet, by the client's clock.
     pub(crate) last_arrival: u64,
     /// From the last sending that is acknowledged here until now.
@@ -119,7 +123,7 @@ impl Observer {
                     seen.received_bytes += f64::from(size);
                     newest_sent = newest_sent.max(sent_at);
                     let arrived = u64::try_from(arrival.as_micros()).unwrap_or(u64::MAX).min(i64::MAX as u64);
-                    self.arrive(arrived, sent_at, size, now, counters);
+                    seen.stalled += self.arrive(arrived, sent_at, size, now, counters);
                     self.trains.push(burst, size, sent_at, arrived);
                 }
             }
@@ -148,7 +152,7 @@ impl Observer {
         self.last_delay = None;
     }
 
-    fn arrive(&mut self, arrived: u64, sent: u64, size: u32, now: u64, counters: &mut Counters) {
+    fn arrive(&mut self, arrived: u64, sent: u64, size: u32, now: u64, counters: &mut Counters) -> u64 {
         let delay = arrived as i64 - sent as i64;
         if self.last_delay.is_some_and(|last| (delay - last).abs() > CLOCK_JUMP) {
             counters.clock_jumps += 1;
@@ -159,11 +163,13 @@ impl Observer {
         // What overtook or claims to have arrived before its predecessor does not run time backwards.
         let at = self.arrivals.back().map_or(arrived, |last| last.at.max(arrived));
         let queue = delay - self.base.min().unwrap_or(delay);
+        let gap = self.arrivals.back().map_or(0, |last| at - last.at);
         self.arrivals.push_back(Arrival { at, sent, size, queue });
         if self.arrivals.len() > MAX_ARRIVALS {
             self.arrivals.pop_front();
         }
         self.scratch.push(queue);
+        if gap > SILENT_GAP { gap - SILENT_GAP / 2 } else { 0 }
     }
 
     fn close_old_probe(&mut self) {
