@@ -122,6 +122,8 @@ mod tests {
         for length in 0..whole.len() {
             assert_eq!(answer(&whole[..length], from), None);
         }
+        let padded = [whole.as_slice(), &[0]].concat();
+        assert_eq!(answer(&padded, from), None, "longer than its header says");
         let mut response = whole.clone();
         response[0] = 1;
         assert_eq!(answer(&response, from), None, "two servers must not talk to each other");
