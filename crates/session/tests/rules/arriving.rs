@@ -142,9 +142,11 @@ fn a_second_connection_is_decided_by_policy() {
 #[test]
 fn a_lost_line_does_not_bar_its_owner() {
     let mut stage = Stage::live(SessionPolicy::default(), &[A]);
+    let old = stage.key(A);
     stage.apply(&Input::Lost { who: A, loss: Loss::Signalling });
+    assert!(stage.reaches(A, T), "media goes on while only signalling is away");
     stage.join(A);
-    assert!(stage.reaches(A, T));
+    assert!(stage.key(A) != old && stage.reaches(A, T));
 }
 
 #[test]

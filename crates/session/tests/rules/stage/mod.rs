@@ -7,11 +7,11 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use parlour_model::session::{
-    Actor, Admission, CheckInId, ConsentText, Departure, Floor, Modality, MuteTarget, SameRoom, SessionCommand,
-    SessionEvent, SessionPhase, SessionPolicy, SessionReply, Space,
+    Actor, Admission, CheckInId, ConsentText, Departure, DuplicatePolicy, E2eePolicy, Floor, Modality, MuteTarget,
+    RecordingPolicy, SameRoom, SessionCommand, SessionEvent, SessionPhase, SessionPolicy, SessionReply, Space,
 };
 use parlour_model::{Encryption, Grants, Identity, ParticipantKey, Redacted, Role, SessionId};
-use parlour_session::{Clock, CommandRefusal, Entry, JoinRequest, Loss, Session, SessionOptions};
+use parlour_session::{Clock, CommandRefusal, Entry, JoinRefusal, JoinRequest, Loss, Session, SessionOptions};
 
 use oracle::{Fact, Oracle};
 
@@ -211,7 +211,10 @@ impl Stage {
         let before = self.oracle.facts.get(&who).cloned();
         let request =
             JoinRequest { key, identity: who.identity(), role: who.role(), grants: Grants::ALL, encryption, entry };
-        let Ok(seat) = self.session.handle_join(request, self.now) else { return };
+        let seat = match self.session.handle_join(request, self.now) {
+            Ok(seat) => seat,
+            Err(refusal) => return self.check_refusal(who, entry, refusal),
+        };
         let admission = self.oracle.admission_at_join(who, self.now);
         assert!(!matches!(admission, Admission::Denied | Admission::Removed), "{who:?} was sent away");
         assert!(!locked || admission == Admission::Admitted, "{who:?} came through a lock");
@@ -229,6 +232,28 @@ impl Stage {
             self.oracle.ghosts.remove(&who);
         }
         self.oracle.facts.insert(who, fact);
+    }
+
+    /// Nobody is kept out without the reason that is given.
+    fn check_refusal(&self, who: Who, entry: Entry, refusal: JoinRefusal) {
+        let (policy, fact) = (&self.oracle.policy, self.oracle.facts.get(&who));
+        let admission = fact.map(|fact| fact.admission);
+        let is_true = match refusal {
+            JoinRefusal::DuplicateIdentity => {
+                policy.duplicate_identity == DuplicatePolicy::RejectNew
+                    && fact.is_some_and(|fact| fact.seat.is_some() && !fact.signalling_lost)
+            }
+            JoinRefusal::Denied => admission == Some(Admission::Denied),
+            JoinRefusal::Removed => admission == Some(Admission::Removed),
+            JoinRefusal::Locked => self.session.is_locked(),
+            JoinRefusal::NoHandOver => entry == Entry::HandOver,
+            JoinRefusal::Ended => self.oracle.ended,
+            JoinRefusal::Full => fact.is_none_or(|fact| fact.seat.is_none()),
+            JoinRefusal::EncryptionRequired => policy.e2ee == E2eePolicy::Required,
+            JoinRefusal::ServiceNotAllowed => who.role() == Role::Service && policy.recording == RecordingPolicy::Never,
+            _ => false,
+        };
+        assert!(is_true, "{who:?} was kept out: {refusal:?}");
     }
 
     fn apply_media_up(&mut self, who: Who) {
@@ -461,7 +486,7 @@ impl Stage {
             }
             SessionCommand::SetPolicy(policy) => {
                 oracle.policy = (**policy).clone();
-                if policy.recording == parlour_model::session::RecordingPolicy::Never {
+                if policy.recording == RecordingPolicy::Never {
                     let services = oracle.facts.iter_mut().filter(|(who, _)| who.role() == Role::Service);
                     services.for_each(|(_, fact)| fact.seat = None);
                 }
