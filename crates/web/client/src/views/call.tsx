@@ -75,6 +75,7 @@ function Banners({ call }: { call: Call }) {
       <div role="alert">
         {call.connection.value === "reconnecting" && <p class="banner banner-warn">{t("call.reconnecting")}</p>}
       </div>
+      {call.self.value?.screen && <p class="banner banner-sharing">{t("call.screen_own")}</p>}
       <div role="status">{text && shown.value === id && <p class="banner">{text}</p>}</div>
       {call.soundBlocked.value && (
         <div class="banner banner-warn">

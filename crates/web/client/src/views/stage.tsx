@@ -28,7 +28,8 @@ export function Stage({ call }: { call: Call }) {
   const { element, size } = useSize();
   const others = call.others.value;
   const self = call.self.value;
-  const screens = [...others, ...(self ? [self] : [])].filter((person) => person.screen);
+  // One's own screen is not shown back: a tunnel of mirrors helps nobody. A banner says that it is shared.
+  const screens = others.filter((person) => person.screen);
   const shape = arrangement(size.value, others.length, screens.length);
   return (
     <div class="stage" ref={element} data-shape={shape}>
@@ -66,13 +67,12 @@ function People({ others, self, stage }: { others: readonly Person[]; self: Pers
 function Sharing({ screens, others, self }: { screens: readonly Person[]; others: readonly Person[]; self: Person | null }) {
   const shown = screens[0];
   if (!shown?.screen) return null;
-  const words = shown.self ? t("call.screen_own") : t("call.screen", { name: shown.name });
+  const words = t("call.screen", { name: shown.name });
   return (
     <>
       <figure class="screen">
-        {/* One's own screen is not shown back: a tunnel of mirrors helps nobody. */}
-        {shown.self ? <p class="tile-words">{words}</p> : <Picture track={shown.screen} whole label={words} />}
-        {!shown.self && <figcaption class="plate">{words}</figcaption>}
+        <Picture track={shown.screen} whole label={words} />
+        <figcaption class="plate">{words}</figcaption>
       </figure>
       <ul class="strip" aria-label={t("call.people")}>
         {others.map((person) => (
