@@ -4,7 +4,7 @@ use parlour_model::session::{
     CheckInId, Departure, EndReason, Schedule, SessionCommand, SessionEvent, SessionPhase, SessionPolicy, SessionReply,
     Space,
 };
-use parlour_session::{CommandRefusal, JoinRefusal, Loss, SessionOptions};
+use parlour_session::{Clock, CommandRefusal, JoinRefusal, Loss, Session, SessionOptions};
 
 use crate::stage::{A, B, Input, START_MS, Stage, T, Who};
 
@@ -177,4 +177,13 @@ fn after_a_restart_everyone_comes_back_held_until_resumed() {
     assert!(stage.reaches(A, B));
     let reply = stage.ok(T, check_in(B));
     assert!(matches!(reply, SessionReply::Receipt(receipt) if receipt.id == CheckInId(2)), "no number comes twice");
+}
+
+#[test]
+fn after_a_restart_the_rules_are_those_of_the_session_and_not_of_the_server() {
+    let policy = SessionPolicy { max_participants: 3, ..SessionPolicy::default() };
+    let stage = Stage::live(policy.clone(), &[A]);
+    let clock = Clock { now: stage.now, unix_ms: START_MS };
+    let session = Session::restore("s".into(), SessionOptions::default(), stage.session.snapshot(), clock);
+    assert_eq!(*session.policy(), policy);
 }

@@ -37,6 +37,7 @@ fn sees(stage: &Stage, from: Who, to: Who) -> bool {
 fn who_is_held_is_alone_until_resumed_also_after_coming_back() {
     let mut stage = couple();
     stage.ok(T, SessionCommand::Hold(B.identity()));
+    assert!(stage.told.contains(&SessionEvent::Held(B.identity())));
     stage.ok(T, SessionCommand::Hold(B.identity()));
     assert!(stage.is_alone(B) && stage.reaches(A, T));
     assert_eq!(stage.told.iter().filter(|event| **event == SessionEvent::Held(B.identity())).count(), 1);
