@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use parlour_simnet::{Epoch, Micros, UDP_OVERHEAD};
-use str0m::bwe::{Bitrate, BweKind};
+use str0m::bwe::Bitrate;
 use str0m::format::Codec;
 use str0m::media::{MediaKind, Pt};
 use str0m::net::{Protocol, Receive};
@@ -16,6 +16,9 @@ use crate::leg::{Leg, LegStats, Transmit, Wire};
 use crate::media::{Budget, MediaPacket, OVERHEAD, VIDEO_PAYLOAD};
 
 const AUDIO_SSRC: u32 = 10;
+/// The estimate is read as statistics, as often as feedback comes. `EgressBitrateEstimate` is a mean over three seconds:
+/// with it M1 stood on a full queue most of the time, which is that event's doing and not the algorithm's.
+const ESTIMATE_EVERY: Duration = Duration::from_millis(50);
 
 /// Sender and receiver of the opponent.
 pub struct GccLeg {
@@ -51,7 +54,11 @@ impl GccLeg {
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let before = epoch.0 - Duration::from_secs(5);
         let initial = Bitrate::bps(start as u64);
-        let left = Rtc::builder().set_rtp_mode(true).enable_bwe(Some(initial)).build(before);
+        let left = Rtc::builder()
+            .set_rtp_mode(true)
+            .enable_bwe(Some(initial))
+            .set_stats_interval(Some(ESTIMATE_EVERY))
+            .build(before);
         let right = Rtc::builder().set_rtp_mode(true).build(before);
         let mut leg = Self {
             epoch,
@@ -153,6 +160,12 @@ impl GccLeg {
         }
     }
 
+    fn advance(&mut self, index: usize, at: Instant) {
+        // What it cannot do it reports by closing; then nothing arrives any more, and the figures show it.
+        let _ = self.ends[index].rtc.handle_input(Input::Timeout(at));
+        self.drain(index);
+    }
+
     fn drain(&mut self, index: usize) {
         loop {
             match self.ends[index].rtc.poll_output() {
@@ -182,7 +195,7 @@ impl GccLeg {
 
     fn note(&mut self, event: &Event) {
         match event {
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => self.estimate = estimate.as_f64(),
+            Event::PeerStats(stats) => self.estimate = stats.bwe_tx.map_or(self.estimate, |estimate| estimate.as_f64()),
             Event::RtpPacket(packet) => self.received.extend(decode(&packet.payload)),
             _ => {}
         }
@@ -237,10 +250,12 @@ impl Leg for GccLeg {
         let at = self.epoch.instant(now);
         let last = packet.index + 1 == packet.count;
         let write = RtpWrite::new(pt, (*sequence).into(), time, at, encode(&packet)).marker(last).nackable(stream > 0);
+        // Time moves only by input; without it the packet would be sent, and recorded as sent, at the time of the last.
+        self.advance(0, at);
         if let Some(stream) = self.ends[0].rtc.direct_api().stream_tx(&ssrc.into()) {
             stream.write_rtp(write);
         }
-        self.drain(0);
+        self.advance(0, at);
     }
 
     fn handle(&mut self, now: Micros, from: SocketAddr, to: SocketAddr, wire: Wire) {
@@ -252,8 +267,7 @@ impl Leg for GccLeg {
         let at = self.epoch.instant(now);
         for index in 0..2 {
             if self.ends[index].due <= at {
-                let _ = self.ends[index].rtc.handle_input(Input::Timeout(at));
-                self.drain(index);
+                self.advance(index, at);
                 // A deadline that does not move would stop the clock.
                 self.ends[index].due = self.ends[index].due.max(at + Duration::from_micros(100));
             }

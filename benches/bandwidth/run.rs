@@ -149,7 +149,15 @@ impl<'a> Run<'a> {
             let (up_id, down_id) = self.network.home_links(id);
             homes.insert(home.name.clone(), (up_id, down_id, self.links.len()));
             for (link, config) in [(down_id, down), (up_id, up)] {
-                let record = LinkRecord { config, queue: Vec::new(), dropped_queue: 0, dropped_policer: 0, dropped_loss: 0, delivered: 0, offered: 0 };
+                let record = LinkRecord {
+                    config,
+                    queue: Vec::new(),
+                    dropped_queue: 0,
+                    dropped_policer: 0,
+                    dropped_loss: 0,
+                    delivered: 0,
+                    offered: 0,
+                };
                 self.links.push((link, record));
             }
         }
@@ -314,7 +322,7 @@ impl<'a> Run<'a> {
         for index in 0..self.flows.len() {
             self.come_and_go(index, now)?;
             let flow = &mut self.flows[index];
-            flow.decide(now, ticks % BUDGET_EVERY == 0, self.model);
+            flow.decide(now, ticks.is_multiple_of(BUDGET_EVERY), self.model);
             flow.sample(self.model);
         }
         self.flush(now);

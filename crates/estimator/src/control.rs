@@ -22,8 +22,10 @@ use parlour_model::{Bitrate, DataSize};
 /// Sent on average, of the capacity. The rest is what the variation of frame sizes needs (bandwidth.md, idea 1).
 const UTILISATION: f64 = 0.975;
 /// Delay above the smallest aimed at when the line is full: jitter of 5 ms without reordering stands at 8 to 12 ms on a
-/// full line (B1: 8 ms here gave 86 % of use with 7.5 ms of true queue), one frame burst of 10 kB leaves 11 ms.
-const QUEUE_TARGET: f64 = 16_000.0;
+/// full line (B1, seed 1: 8 ms here gave 86 % of use with 7.5 ms of true queue at p95, 16 ms gave 97 % with 42 ms), one frame burst of 10 kB leaves 11 ms.
+const QUEUE_TARGET: f64 = 13_000.0;
+/// And this much more for each microsecond by which the low quantile moves from message to message.
+const JITTER_FACTOR: f64 = 1.5;
 /// Above target and noise by this much, the queue is a standing one.
 const QUEUE_MARGIN: f64 = 20_000.0;
 /// Time in which a queue is emptied once its cause is known: B3 wants 0.8 s with a loop of 0.15 s.
@@ -38,8 +40,8 @@ const STALL_SHARE: f64 = 0.88;
 const GROW_PER_SECOND: f64 = 0.05;
 const SHRINK_PER_SECOND: f64 = 0.12;
 /// Growth at the start, for this long, and after the line was faster.
-const GROW_EAGERLY: f64 = 0.2;
-const EAGER: u64 = 4_000_000;
+const GROW_EAGERLY: f64 = 0.35;
+const EAGER: u64 = 3_000_000;
 /// Frames leave at this multiple of the rate (bandwidth.md, idea 2).
 const BURST_FACTOR: f64 = 1.5;
 /// And at this one when the line was faster a minute ago.
@@ -73,6 +75,8 @@ const PATIENT_DRAIN: u64 = 500_000;
 const LONG_SILENCE: u64 = 700_000;
 /// Share kept beside competing traffic, of what the line had (B9: 35 to 60 %).
 const COMPETE_SHARE: f64 = 0.48;
+/// A queue without a single loss for so long is no TCP's (R-5.2: two of us kept each other at it for ever).
+const COMPETE_DOUBT: u64 = 5_000_000;
 /// Loss at which even that is too much.
 const COMPETE_LOSS: f64 = 0.08;
 
@@ -80,7 +84,7 @@ const COMPETE_LOSS: f64 = 0.08;
 enum Mode {
     Steady,
     Drain(Draining),
-    Compete { entered: f64, rate: f64, calm_since: Option<u64> },
+    Compete(Competing),
 }
 
 /// A queue that is being emptied. While it stands, what is delivered is the capacity: the longer, the surer.
@@ -98,6 +102,17 @@ struct Draining {
     stall: bool,
     /// The queue at the start.
     queue: f64,
+}
+
+/// Beside traffic that keeps the queue full.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Competing {
+    /// What the line had before.
+    entered: f64,
+    rate: f64,
+    calm_since: Option<u64>,
+    /// Loss-based traffic loses; a queue that stands without any loss is of our own kind.
+    lost_at: u64,
 }
 
 /// What the control wants done.
@@ -178,7 +193,7 @@ impl Control {
             (Silence::Silent, _) => State::Silent,
             (Silence::Hold, _) => State::Hold,
             (_, Mode::Drain(_)) => State::Drain,
-            (_, Mode::Compete { .. }) => State::Compete,
+            (_, Mode::Compete(_)) => State::Compete,
             (_, Mode::Steady) if self.starting => State::Start,
             (_, Mode::Steady) => State::Steady,
         }
@@ -215,9 +230,10 @@ impl Control {
             self.come_back(seen.now);
             trains.clear();
         }
-        self.limited = seen.sent < 0.8 * self.rate;
+        let share = f64::from(seen.lost) / f64::from((seen.lost + seen.received).max(1));
+        self.limited = seen.sent / (1.0 - share).max(0.1) < 0.8 * self.rate;
         self.queue = seen.queue_low;
-        let target = QUEUE_TARGET + seen.noise.min(6_000.0) + self.allowance;
+        let target = QUEUE_TARGET + (JITTER_FACTOR * seen.noise).min(25_000.0) + self.allowance;
         let high = target + QUEUE_MARGIN;
         // Loss beside a standing queue is the queue's; loss of what was not at full rate shows no bound.
         if self.mode == Mode::Steady && seen.queue_low < high && (!self.limited || self.loss_trial.is_some()) {
@@ -227,9 +243,7 @@ impl Control {
             self.loss_trial = None;
         }
         match self.mode {
-            Mode::Compete { entered, rate, calm_since } => {
-                self.compete(seen, target, elapsed, entered, rate, calm_since)
-            }
+            Mode::Compete(competing) => self.compete(seen, target, elapsed, competing),
             Mode::Steady if seen.queue_low > high => self.begin_drain(seen, target),
             Mode::Steady => self.steer(seen, trains, others, target, elapsed),
             Mode::Drain(draining) => self.drain(seen, others, target, high, draining),
@@ -301,7 +315,8 @@ impl Control {
         let gave_way = seen.sent < 0.8 * draining.measured.min(draining.before);
         if lasted > FUTILE_DRAIN && seen.queue_low > high.max(0.8 * draining.queue) && gave_way {
             let rate = (self.best * COMPETE_SHARE).max(self.capacity * 0.5);
-            self.mode = Mode::Compete { entered: self.best, rate, calm_since: None };
+            let entered = self.best;
+            self.mode = Mode::Compete(Competing { entered, rate, calm_since: None, lost_at: seen.now });
             self.reason = Reason::Competition;
             self.rate = rate;
             return;
@@ -312,7 +327,7 @@ impl Control {
 
     fn commit(&mut self, draining: &Draining) {
         if draining.stall {
-            self.allowance = (self.allowance + 1_500.0).min(25_000.0);
+            self.allowance = (self.allowance + 700.0).min(12_000.0);
             // Some of the excess was ours.
             self.capacity = self.capacity.min(draining.before * 0.99);
             return;
@@ -321,47 +336,35 @@ impl Control {
         self.reason = Reason::Queue;
     }
 
-    fn compete(
-        &mut self,
-        seen: &Observation,
-        target: f64,
-        elapsed: f64,
-        entered: f64,
-        rate: f64,
-        calm_since: Option<u64>,
-    ) {
+    fn compete(&mut self, seen: &Observation, target: f64, elapsed: f64, mut competing: Competing) {
         let loss = f64::from(seen.lost) / f64::from((seen.lost + seen.received).max(1));
-        let rate = if loss > COMPETE_LOSS {
-            (rate * (1.0 - 0.6 * elapsed)).max(0.1 * entered)
+        if seen.lost > 0 {
+            competing.lost_at = seen.now;
+        }
+        competing.rate = if loss > COMPETE_LOSS {
+            competing.rate * (1.0 - 0.6 * elapsed)
         } else {
-            (rate * (1.0 + 0.05 * elapsed)).min(COMPETE_SHARE * entered)
+            (competing.rate * (1.0 + 0.05 * elapsed)).min(COMPETE_SHARE * competing.entered)
         };
-        // Loss that giving way does not end: nobody competes, the line is that slow.
-        if rate < 0.3 * entered {
-            self.mode = Mode::Steady;
-            self.best = rate;
-            self.loss_limit = None;
-            self.capacity = rate;
-            self.rate = rate;
-            return;
-        }
         let calm = seen.queue_low < target;
-        let calm_since = if calm { calm_since.or(Some(seen.now)) } else { None };
-        if calm_since.is_some_and(|since| seen.now.saturating_sub(since) > 150_000) {
+        competing.calm_since = if calm { competing.calm_since.or(Some(seen.now)) } else { None };
+        let over = competing.calm_since.is_some_and(|since| seen.now.saturating_sub(since) > 150_000);
+        // Loss that giving way does not end: nobody competes, the line is that slow.
+        let alone = competing.rate < 0.3 * competing.entered;
+        let doubtful = seen.now.saturating_sub(competing.lost_at) > COMPETE_DOUBT;
+        self.rate = competing.rate;
+        self.capacity = competing.rate / UTILISATION;
+        self.mode = Mode::Compete(competing);
+        if over || alone || doubtful {
             self.mode = Mode::Steady;
             self.loss_limit = None;
-            self.capacity = rate;
-            self.rate = rate;
             self.probe_after = 0;
-            return;
+            self.best = if alone { competing.rate } else { competing.entered };
         }
-        self.capacity = rate / UTILISATION;
-        self.rate = rate;
-        self.mode = Mode::Compete { entered, rate, calm_since };
     }
 
     fn steer(&mut self, seen: &Observation, trains: &mut Trains, others: f64, target: f64, elapsed: f64) {
-        self.allowance *= 1.0 - 0.02 * elapsed;
+        self.allowance *= 1.0 - 0.05 * elapsed;
         self.grow_by_bursts(seen, trains, others, target);
         if !self.limited {
             let error = ((target - seen.queue_low) / target).clamp(-1.0, 1.0);

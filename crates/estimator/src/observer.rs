@@ -45,7 +45,7 @@ pub(crate) struct Observation {
     /// Smallest and middle queueing delay of the message.
     pub(crate) queue_low: f64,
     pub(crate) queue_mid: f64,
-    /// How much jitter adds to the middle.
+    /// How much the low quantile moves from message to message.
     pub(crate) noise: f64,
     /// Bytes received and lost by this message.
     pub(crate) received_bytes: f64,
@@ -67,6 +67,7 @@ pub(crate) struct Observer {
     base: WindowedMin,
     last_delay: Option<i64>,
     noise: f64,
+    last_low: f64,
     pub(crate) trains: Trains,
     pub(crate) loss: SlidingSums,
     scratch: Vec<i64>,
@@ -78,7 +79,8 @@ impl Observer {
             arrivals: VecDeque::with_capacity(MAX_ARRIVALS + 1),
             base: WindowedMin::new(BASE_BUCKETS, BASE_BUCKET),
             last_delay: None,
-            noise: 2_000.0,
+            noise: 3_000.0,
+            last_low: 0.0,
             trains: Trains::new(),
             loss: SlidingSums::new(1_000_000),
             scratch: Vec::with_capacity(64),
@@ -186,7 +188,9 @@ impl Observer {
         let low = self.scratch[recent..].iter().copied().min().unwrap_or(0).max(0) as f64;
         self.scratch.sort_unstable();
         let mid = self.scratch.get(self.scratch.len() / 2).copied().unwrap_or(0).max(0) as f64;
-        self.noise += 0.05 * ((mid - low).clamp(0.0, 30_000.0) - self.noise);
+        // A queue moves slowly from message to message; jitter does not.
+        self.noise += 0.03 * ((low - self.last_low).abs().min(20_000.0) - self.noise);
+        self.last_low = low;
         (seen.queue_low, seen.queue_mid, seen.noise) = (low, mid, self.noise);
         let (delivered, sent) = self.rates(250_000, i64::MIN);
         (seen.delivered, seen.sent) = (delivered, sent);
