@@ -161,7 +161,6 @@ class LiveKitTest(unittest.IsolatedAsyncioTestCase):
         await until("ada is answered", lambda: [packet.data for packet in ada.data] == [b"back"])
 
     # Media stops in both directions when the SDK calls itself reconnected; v1 clients are not concerned.
-    @unittest.expectedFailure
     async def test_two_peer_connections_resume(self):
         await self.reconnects(SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT, single_peer_connection=False)
 

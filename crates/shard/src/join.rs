@@ -76,6 +76,7 @@ impl RoomContext<'_> {
         participant.receiving.asked = false;
         participant.transport.open_offer = None;
         self.counters.resumes += 1;
+        self.restart_subscribe_leg(key);
         self.line_changed(key);
         self.first_message(key)
     }

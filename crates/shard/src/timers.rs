@@ -60,6 +60,7 @@ impl Timers {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test takes an epoch")]
 mod tests {
     use std::time::Duration;
 
