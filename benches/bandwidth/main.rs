@@ -3,6 +3,7 @@
 // A program that prints a table.
 #![allow(clippy::print_stdout)]
 
+mod controls;
 mod gcc;
 mod leg;
 mod media;
@@ -54,6 +55,9 @@ struct Arguments {
     /// Fewer seeds than the files say.
     #[arg(long, value_name = "N")]
     seeds: Option<u64>,
+    /// Run str0m's own estimator tests through our links instead, and nothing else.
+    #[arg(long)]
+    controls: bool,
     /// Only ours: for work on the estimator.
     #[arg(long)]
     ours: bool,
@@ -78,7 +82,8 @@ struct Case {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     str0m::crypto::from_feature_flags().install_process_default();
-    match compare(&arguments) {
+    let result = if arguments.controls { controls::run() } else { compare(&arguments) };
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
