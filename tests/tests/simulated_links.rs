@@ -295,7 +295,6 @@ fn what_is_lost_on_the_way_down_is_repaired_from_the_cache() {
 }
 
 #[test]
-#[ignore = "no RTX for Opus is negotiated, and SRTP rightly refuses to seal the same packet twice"]
 fn plain_audio_lost_on_the_way_down_is_repaired_too() {
     let mut call = Call::with_audio(22, &line(), AudioConfig::default());
     call.expect_flow();

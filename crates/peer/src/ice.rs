@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use aws_lc_rs::hmac;
-use is::stun::StunMessage;
+use is::stun::{StunMessage, TransId};
 
 use crate::{DatagramDrop, IceCredentials, Route, Transmit};
 
@@ -23,6 +23,10 @@ const MAX_REPLIES: usize = 32;
 /// Checks with USE-CANDIDATE, with none on the nominated pair in between, after which a pair of lower priority takes
 /// over. A client that nominates aggressively (RFC 5245 8.1.1.2) checks all its pairs that way and means the best.
 const CHECKS_TO_STEP_DOWN: u8 = 2;
+
+/// Checks that are remembered. A browser sends one per pair each 2.5 s once it is connected, so this is over five minutes
+/// of two pairs.
+const MAX_SEEN: usize = 256;
 
 /// Room for a success or error response.
 const REPLY_SIZE: usize = 128;
@@ -69,6 +73,9 @@ pub(crate) struct IceLite {
     pairs: Vec<Pair>,
     nominated: Option<Nominated>,
     replies: VecDeque<(Transmit, Vec<u8>)>,
+    /// The latest checks and where they came from. The integrity of a check does not cover its source (RFC 8489 9.1.4),
+    /// so one that was captured and comes again from elsewhere would move the route there.
+    seen: VecDeque<(TransId, SocketAddr)>,
 }
 
 impl IceLite {
@@ -79,6 +86,7 @@ impl IceLite {
             pairs: Vec::new(),
             nominated: None,
             replies: VecDeque::new(),
+            seen: VecDeque::new(),
         }
     }
 
@@ -129,6 +137,7 @@ impl IceLite {
             return Err(DatagramDrop::MalformedStun);
         }
         let is_current = self.verify(&message)?;
+        self.check_replay(message.trans_id(), route.remote)?;
         if self.replies.len() >= MAX_REPLIES {
             return Err(DatagramDrop::StunFlood);
         }
@@ -167,6 +176,20 @@ impl IceLite {
         }
         let authentic = message.verify(generation.local.password.as_bytes(), hmac_sha1);
         authentic.then_some(is_current).ok_or(DatagramDrop::StunIntegrity)
+    }
+
+    /// A client may repeat a check, but only from where it sent it first.
+    fn check_replay(&mut self, id: TransId, from: SocketAddr) -> Result<(), DatagramDrop> {
+        match self.seen.iter().find(|(seen, _)| *seen == id) {
+            Some((_, first)) if *first == from => return Ok(()),
+            Some(_) => return Err(DatagramDrop::Replayed),
+            None => {}
+        }
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back((id, from));
+        Ok(())
     }
 
     fn reply(&mut self, route: Route, message: StunMessage<'_>, is_current: bool) {
