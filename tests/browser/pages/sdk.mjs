@@ -46,6 +46,26 @@ async function publish(options = {}) {
   await me.setCameraEnabled(true, undefined, options);
 }
 
+/** A steady tone in place of the published microphone: the fake device beeps too shortly to pass for speech. */
+async function speak() {
+  const me = window.sdk.room.localParticipant;
+  await me.unpublishTrack(me.getTrackPublication("microphone").track);
+  const context = new AudioContext();
+  const tone = new OscillatorNode(context, { frequency: 300 });
+  const destination = context.createMediaStreamDestination();
+  tone.connect(destination);
+  tone.start();
+  await context.resume();
+  await me.publishTrack(destination.stream.getAudioTracks()[0], { source: "microphone", name: "tone", dtx: false });
+  return () => tone.stop();
+}
+
+/** Begins or ends speaking. */
+async function setSpeaking(on) {
+  if (on) window.sdk.hush = await speak();
+  else window.sdk.hush();
+}
+
 async function inbound(publication) {
   const report = await publication?.track?.getRTCStatsReport();
   for (const stats of report?.values() ?? []) if (stats.type === "inbound-rtp") return stats;
@@ -85,4 +105,4 @@ async function stats(type) {
   return found;
 }
 
-window.sdk = { livekit, join, publish, received, stats, messages: [] };
+window.sdk = { livekit, join, publish, received, setSpeaking, stats, messages: [] };

@@ -78,6 +78,8 @@ for (const { name, ...context } of VIEWS) {
       const ben = await stage.seat("ben", { size: SIZE });
       await says(page, "ingrid and ben can see and hear you.");
       await pictureMoves(page, "ben");
+      await ben.do((sdk) => sdk.setSpeaking(true));
+      await page.locator('.tile[data-speaking="true"]', { hasText: "ben" }).getByText("Speaking").waitFor();
       await checkAccessible(page, "the call of three");
       await checkFits(page);
       await picture(page, `call-three-${name}`);
@@ -170,3 +172,20 @@ for (const { name, ...context } of VIEWS) {
     await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
   });
 }
+
+test("the page in the reader's language, and still for those who want no motion", async (t) => {
+  const stage = await openStage(t);
+  for (const [locale, heading] of [
+    ["fr-CA", "Quand vous serez prêt·e, anna"],
+    ["no", "Klar når du er det, anna"],
+    ["ja", "Ready when you are, anna"],
+  ]) {
+    const page = await stage.chromium.open(link(stage, "anna", "client"), { locale, reducedMotion: "reduce" });
+    await page.getByRole("heading", { name: heading }).waitFor();
+    await checkAccessible(page, `the device check in ${locale}`);
+    const moving = await page.evaluate(() => getComputedStyle(document.querySelector(".level-bar span")).transitionDuration);
+    assert.equal(moving, "0s");
+    await page.close();
+  }
+  await stage.checkClean();
+});

@@ -143,5 +143,13 @@ test("three people in one call", async (t) => {
     }
   });
 
+  await t.test("who speaks is told, and who stops", async () => {
+    const speakers = (person) => person.do((sdk) => sdk.room.activeSpeakers.map(({ identity }) => identity).join());
+    await anna.do((sdk) => sdk.setSpeaking(true));
+    for (const person of people) await until("anna speaks", async () => (await speakers(person)).includes("anna"));
+    await anna.do((sdk) => sdk.setSpeaking(false));
+    for (const person of people) await until("anna is quiet", async () => !(await speakers(person)).includes("anna"));
+  });
+
   await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
 });
