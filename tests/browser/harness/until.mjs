@@ -2,7 +2,7 @@
 
 const PAUSE_MS = 200;
 
-/** Resolves with the first truthy answer of `ask`; fails `within` milliseconds later with `what` and the last answer. */
+/** Resolves with the first truthy answer of `ask`, or fails `within` milliseconds later. */
 export async function until(what, ask, within = 20_000) {
   const deadline = performance.now() + within;
   let last;

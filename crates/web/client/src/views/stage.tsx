@@ -35,7 +35,7 @@ export function Stage({ call }: { call: Call }) {
     <div class="stage" ref={element} data-shape={shape}>
       {shape === "alone" && self && <Alone self={self} stage={size.value} />}
       {shape === "grid" && <People others={others} self={self} stage={size.value} />}
-      {(shape === "screen-beside" || shape === "screen-above") && <Sharing screens={screens} others={others} self={self} />}
+      {shape.startsWith("screen") && <Sharing screens={screens} others={others} self={self} />}
     </div>
   );
 }
@@ -54,8 +54,9 @@ function Alone({ self, stage }: { self: Person; stage: Size }) {
 
 function People({ others, self, stage }: { others: readonly Person[]; self: Person | null; stage: Size }) {
   const { columns, tile } = grid(stage, others.length, GAP);
+  const width = columns * tile.width + (columns - 1) * GAP;
   return (
-    <ul class="people" aria-label={t("call.people")} style={{ maxWidth: `${columns * tile.width + (columns - 1) * GAP}px` }}>
+    <ul class="people" aria-label={t("call.people")} style={{ maxWidth: `${width}px` }}>
       {others.map((person) => (
         <Tile key={person.sid} person={person} size={tile} />
       ))}
@@ -64,7 +65,13 @@ function People({ others, self, stage }: { others: readonly Person[]; self: Pers
   );
 }
 
-function Sharing({ screens, others, self }: { screens: readonly Person[]; others: readonly Person[]; self: Person | null }) {
+interface SharingProps {
+  screens: readonly Person[];
+  others: readonly Person[];
+  self: Person | null;
+}
+
+function Sharing({ screens, others, self }: SharingProps) {
   const shown = screens[0];
   if (!shown?.screen) return null;
   const words = t("call.screen", { name: shown.name });
