@@ -20,6 +20,8 @@ pub const TICK: Micros = Micros::millis(5);
 const BUDGET_EVERY: u64 = 4;
 const AUDIO_INTERVAL: Micros = Micros::millis(20);
 const DTX_INTERVAL: Micros = Micros::millis(400);
+/// Both are asked for a little more than is used: the allocator steps up only with some to spare.
+const DEMAND_MARGIN: f64 = 1.1;
 /// A packet that the publisher lost comes this much later, repaired upstream.
 const UPSTREAM_REPAIR: Micros = Micros::millis(60);
 
@@ -452,7 +454,7 @@ impl LiveFlow<'_> {
             return;
         }
         // Audio only: the estimator is told of the camera that may come, as a server knows its publications.
-        leg.set_demand(now, self.record.demand);
+        leg.set_demand(now, self.record.demand * DEMAND_MARGIN);
         let budget = leg.budget();
         if !camera {
             return;
