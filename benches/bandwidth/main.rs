@@ -27,7 +27,7 @@ use crate::report::{Report, Row, Values};
 use crate::run::{Contestant, Record, Run};
 use crate::scenario::{Model, Scenario};
 
-/// Cases of `--subset`, one seed each: about a minute on two slow cores.
+/// Cases of `--subset`, one seed each, ours only: a few seconds.
 const SUBSET: [&str; 9] = ["B1", "B3", "B4-5", "B6-1000", "B8", "B9-300", "B11-two", "B12-3", "B15"];
 
 /// Compares our bandwidth estimator with GCC over virtual lines.
