@@ -51,8 +51,6 @@ pub(crate) struct Transport {
     pub(crate) subscribe: Option<PeerKey>,
     outgoing: BTreeMap<DataChannel, (PeerKey, ChannelId)>,
     incoming: BTreeMap<(PeerKey, ChannelId), DataChannel>,
-    /// ICE of the subscribe leg was restarted, and the client has not been told.
-    pub(crate) restarted: bool,
     /// Our offer of the subscribe leg that waits for its answer.
     pub(crate) open_offer: Option<u32>,
     pub(crate) next_offer: u32,
@@ -66,7 +64,6 @@ impl Transport {
             subscribe: None,
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
-            restarted: false,
             open_offer: None,
             next_offer: 1,
         }
@@ -84,9 +81,9 @@ impl Transport {
     }
 
     /// A client that receives on a connection of its own takes itself for connected when that one is: it is offered at
-    /// once, though there may be nothing to send yet, and again when ICE restarts.
-    pub(crate) fn owes_offer(&self) -> bool {
-        self.topology == Topology::Dual && (self.subscribe.is_none() || self.restarted)
+    /// once, though there may be nothing to send yet.
+    pub(crate) fn awaits_first_offer(&self) -> bool {
+        self.topology == Topology::Dual && self.subscribe.is_none()
     }
 
     pub(crate) fn leg_of(&self, peer: PeerKey) -> Leg {
