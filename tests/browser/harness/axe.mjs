@@ -6,9 +6,16 @@ import { createRequire } from "node:module";
 const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
+/** Colours on their way from one to another have no contrast to speak of; what goes on for ever is not waited for. */
+const settled = async () => {
+  const passing = document.getAnimations().filter((one) => one.effect?.getComputedTiming().endTime !== Infinity);
+  await Promise.allSettled(passing.map((one) => one.finished));
+};
+
 /** Fails with each violation and where it is. */
 export async function checkAccessible(page, what) {
   await page.evaluate(source);
+  await page.evaluate(settled);
   const violations = await page.evaluate(
     async (tags) =>
       (await window.axe.run(document, { runOnly: tags })).violations.map(
