@@ -40,13 +40,27 @@ pub(crate) struct Room {
     /// Of the session's edges that media has.
     pub(crate) edges_version: u64,
     /// Packets or events may wait in `media`.
-    pub(crate) dirty: bool,
+    pub(crate) queued: bool,
 }
 
 /// How often connection quality is judged. LiveKit's clients show it; faster would flicker.
 pub(crate) const QUALITY_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Room {
+    /// The room may have packets or events: it is looked at before this call into the shard ends. The only way into the
+    /// queue, so that the mark and the queue cannot disagree.
+    pub(crate) fn queue(&mut self, rooms: &mut Vec<RoomKey>) {
+        if !self.queued {
+            self.queued = true;
+            rooms.push(self.key);
+        }
+    }
+
+    /// The room was taken off the queue.
+    pub(crate) fn unqueued(&mut self) {
+        self.queued = false;
+    }
+
     pub(crate) fn by_sid(&self, sid: &ParticipantSid) -> Option<ParticipantKey> {
         // At most twelve people: a walk is faster than a table.
         self.participants.values().find(|one| one.record.sid == *sid).map(|one| one.key)

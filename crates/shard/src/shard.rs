@@ -76,7 +76,9 @@ impl Shard {
             DatagramKind::Media => self.handle_media(now, from, to, datagram),
             DatagramKind::Stun => self.handle_stun(now, from, to, datagram),
             DatagramKind::Dtls => match self.peers.at(from) {
-                Some(peer) => self.handle_handshake(now, peer, from, to, datagram),
+                Some(peer) => {
+                    self.handle_handshake(now, peer, from, to, datagram);
+                }
                 None => self.counters.drop(ShardDrop::UnknownAddress),
             },
             DatagramKind::Unknown => self.counters.drop(ShardDrop::UnknownProtocol),
@@ -102,10 +104,7 @@ impl Shard {
             }
             Incoming::None => return,
         }
-        if !room.dirty {
-            room.dirty = true;
-            self.dirty_rooms.push(room.key);
-        }
+        room.queue(&mut self.dirty_rooms);
     }
 
     /// Checks carry the name of their peer; an address may be shared (two clients behind one relay) or new.
@@ -115,7 +114,7 @@ impl Shard {
         };
         match self.peers.of_ufrag(ufrag) {
             Some(peer) => {
-                if self.handle_handshake_checked(now, peer, from, to, datagram) {
+                if self.handle_handshake(now, peer, from, to, datagram) {
                     self.peers.learn(from, peer);
                 }
             }
@@ -123,12 +122,8 @@ impl Shard {
         }
     }
 
-    fn handle_handshake(&mut self, now: Instant, peer: PeerKey, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
-        self.handle_handshake_checked(now, peer, from, to, datagram);
-    }
-
     /// `true` if the peer found the datagram authentic or at least in place.
-    fn handle_handshake_checked(
+    fn handle_handshake(
         &mut self,
         now: Instant,
         peer: PeerKey,
@@ -155,10 +150,7 @@ impl Shard {
                     if let Some(room) = self.rooms.get_mut(key) {
                         self.culprit = None;
                         room.media.handle_timeout(now);
-                        if !room.dirty {
-                            room.dirty = true;
-                            self.dirty_rooms.push(key);
-                        }
+                        room.queue(&mut self.dirty_rooms);
                     }
                 }
                 TimerOwner::Room(key) => self.room_timeout(key, now),
@@ -242,7 +234,7 @@ impl Shard {
     /// The room's packets are out: when does media want to be called next?
     pub(crate) fn after_room(&mut self, key: RoomKey) {
         let Some(room) = self.rooms.get_mut(key) else { return };
-        room.dirty = false;
+        room.unqueued();
         if let Some(deadline) = room.media.poll_timeout() {
             self.timers.set(TimerOwner::Media(key), deadline);
         }
@@ -329,10 +321,7 @@ impl Shard {
             self.close_room(key);
             return Some(result);
         }
-        if !room.dirty {
-            room.dirty = true;
-            self.dirty_rooms.push(key);
-        }
+        room.queue(&mut self.dirty_rooms);
         if let Some(deadline) = room.poll_timeout() {
             self.timers.set(TimerOwner::Room(key), deadline);
         }
@@ -362,7 +351,7 @@ impl Shard {
             next_quality: now + QUALITY_INTERVAL,
             edges: BTreeSet::new(),
             edges_version: 0,
-            dirty: false,
+            queued: false,
         });
         Ok(key)
     }
