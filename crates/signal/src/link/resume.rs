@@ -89,7 +89,7 @@ impl Link {
         self.send(join::reconnect(&self.shared.config, self.data.last_reliable()));
         let mut participants = vec![roster::info(&joined.participant)];
         participants.extend(joined.others.iter().map(roster::info));
-        participants.extend(self.view.take_gone(&joined.others));
+        participants.extend(self.view.gone(&joined.others));
         self.view.note(&joined.others);
         self.send(response::update(participants));
         for message in std::mem::take(&mut self.kept) {

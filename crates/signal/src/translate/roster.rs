@@ -1,6 +1,6 @@
 //! Participants as LiveKit describes them, and what one client has been told of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use livekit_protocol as proto;
 use parlour_model::command::SessionRecord;
@@ -82,10 +82,16 @@ pub(crate) fn room(session: &SessionRecord) -> proto::Room {
     }
 }
 
+/// Who went that a client is told of again when it resumes.
+const MAX_GONE: usize = 32;
+
 /// Whom a client believes to be there.
 #[derive(Debug, Default)]
 pub(crate) struct View {
     known: BTreeMap<ParticipantSid, (Identity, u32)>,
+    /// Told to be gone, latest last. What was written to a socket that was already dying never arrived, and nothing
+    /// says what did: a resume tells all of it again, which a client that knows takes in its stride.
+    gone: VecDeque<proto::ParticipantInfo>,
 }
 
 impl View {
@@ -94,6 +100,7 @@ impl View {
         for record in records {
             if record.state == ParticipantState::Disconnected {
                 self.known.remove(&record.sid);
+                self.note_gone(gone(&record.sid, &record.identity, record.version));
             } else if self.known.len() < MAX_KNOWN || self.known.contains_key(&record.sid) {
                 self.known.insert(record.sid.clone(), (record.identity.clone(), record.version));
             }
@@ -105,19 +112,33 @@ impl View {
         self.known.get(&ParticipantSid::from(sid)).map(|(identity, _)| identity)
     }
 
-    /// Those who went while the client was not told, given everyone who is there now.
-    pub(crate) fn take_gone(&mut self, present: &[ParticipantRecord]) -> Vec<proto::ParticipantInfo> {
-        let gone: Vec<_> =
-            self.known.keys().filter(|sid| present.iter().all(|record| record.sid != **sid)).cloned().collect();
-        gone.into_iter()
-            .filter_map(|sid| self.known.remove(&sid).map(|(identity, version)| (sid, identity, version)))
-            .map(|(sid, identity, version)| proto::ParticipantInfo {
-                sid: sid.as_str().to_owned(),
-                identity: identity.as_str().to_owned(),
-                state: proto::participant_info::State::Disconnected.into(),
-                version: version.saturating_add(1),
-                ..Default::default()
-            })
-            .collect()
+    /// Those who went while the client may not have heard of it, given everyone who is there now.
+    pub(crate) fn gone(&mut self, present: &[ParticipantRecord]) -> Vec<proto::ParticipantInfo> {
+        let here = |sid: &str| present.iter().any(|record| record.sid.as_str() == sid);
+        let untold: Vec<_> = self.known.extract_if(.., |sid, _| !here(sid.as_str())).collect();
+        for (sid, (identity, version)) in untold {
+            self.note_gone(gone(&sid, &identity, version.saturating_add(1)));
+        }
+        self.gone.retain(|one| !here(&one.sid));
+        self.gone.iter().cloned().collect()
+    }
+
+    fn note_gone(&mut self, one: proto::ParticipantInfo) {
+        self.gone.retain(|told| told.sid != one.sid);
+        if self.gone.len() == MAX_GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(one);
+    }
+}
+
+/// Of someone who is there no more: who, and nothing else.
+fn gone(sid: &ParticipantSid, identity: &Identity, version: u32) -> proto::ParticipantInfo {
+    proto::ParticipantInfo {
+        sid: sid.as_str().to_owned(),
+        identity: identity.as_str().to_owned(),
+        state: proto::participant_info::State::Disconnected.into(),
+        version,
+        ..Default::default()
     }
 }

@@ -175,14 +175,31 @@ fn a_permission_for_an_unknown_stay_or_for_no_track_allows_nothing() {
 }
 
 #[test]
-fn who_went_unseen_is_told_once() {
+fn a_resume_tells_again_who_went_whether_or_not_it_was_told() {
     let mut view = View::default();
-    view.note(&[person("PA_1", "ada"), person("PA_2", "bob")]);
+    view.note(&[person("PA_1", "ada"), person("PA_2", "bob"), person("PA_3", "eve")]);
     assert_eq!(view.identity_of("PA_2"), Some(&Identity::from("bob")));
-    let gone = view.take_gone(&[person("PA_1", "ada")]);
-    assert_eq!((gone[0].sid.as_str(), gone[0].state()), ("PA_2", proto::participant_info::State::Disconnected));
-    assert!(gone[0].version > 4);
-    assert!(view.take_gone(&[person("PA_1", "ada")]).is_empty());
+    // Written to a socket that may have been dead already.
+    view.note(&[ParticipantRecord { state: ParticipantState::Disconnected, ..person("PA_3", "eve") }]);
+    for _resume in 0..2 {
+        let gone = view.gone(&[person("PA_1", "ada")]);
+        assert!(gone.iter().all(|one| one.state() == proto::participant_info::State::Disconnected));
+        let told: Vec<_> = gone.iter().map(|one| (one.sid.as_str(), one.version)).collect();
+        assert_eq!(told, [("PA_3", 4), ("PA_2", 5)]);
+    }
+    let everyone = [person("PA_1", "ada"), person("PA_2", "bob"), person("PA_3", "eve")];
+    assert!(view.gone(&everyone).is_empty(), "who is there is not told to be gone");
+}
+
+#[test]
+fn no_more_are_remembered_as_gone_than_the_bound() {
+    let mut view = View::default();
+    for number in 0..100 {
+        let sid = format!("PA_{number}");
+        view.note(&[ParticipantRecord { state: ParticipantState::Disconnected, ..person(&sid, "ada") }]);
+    }
+    let gone = view.gone(&[]);
+    assert_eq!((gone.len(), gone.last().map(|one| one.sid.as_str())), (32, Some("PA_99")));
 }
 
 #[test]
