@@ -124,6 +124,7 @@ fn join(seat: &Seat) -> Join {
         topology: Topology::Single,
         encryption: Encryption::None,
         auto_subscribe: true,
+        entry: Default::default(),
     }
 }
 

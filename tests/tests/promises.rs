@@ -46,7 +46,7 @@ fn couple(seed: u64) -> (World, BotId, BotId, BotId) {
 
 fn rule(world: &mut World, command: SessionCommand) -> SessionReply {
     match world.command(&session(), Command::Rule { by: Requester::Server, command }) {
-        Reply::Ruled(reply) => reply,
+        Reply::Ruled { reply, .. } => reply,
         other => panic!("{other:?}"),
     }
 }

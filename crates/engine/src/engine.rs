@@ -13,7 +13,7 @@ use parlour_session::SessionOptions;
 use parlour_shard::{Clock, Shard, ShardConfig};
 use thiserror::Error;
 
-use crate::handle::{EngineHandle, Mailbox, Message};
+use crate::handle::{EngineHandle, Mailbox, Message, SessionEvents};
 use crate::metrics::EngineMetrics;
 use crate::socket::MediaSocket;
 use crate::worker::Worker;
@@ -95,12 +95,14 @@ impl Engine {
             return Err(EngineError::Nothing);
         }
         let certificate = Certificate::generate()?;
-        let mut engine = Self { handle: EngineHandle::new(Vec::new()), threads: Vec::new(), ports: Vec::new() };
+        let session_events = Arc::new(SessionEvents::new());
+        let handle = EngineHandle::new(Vec::new(), session_events.clone());
+        let mut engine = Self { handle, threads: Vec::new(), ports: Vec::new() };
         let mut mailboxes = Vec::new();
         for index in 0..config.workers {
-            mailboxes.push(engine.start_worker(index, config, certificate.clone(), metrics)?);
+            mailboxes.push(engine.start_worker(index, config, certificate.clone(), metrics, session_events.clone())?);
         }
-        engine.handle = EngineHandle::new(mailboxes);
+        engine.handle = EngineHandle::new(mailboxes, session_events);
         Ok(engine)
     }
 
@@ -110,6 +112,7 @@ impl Engine {
         config: &EngineConfig,
         certificate: Certificate,
         metrics: &EngineMetrics,
+        session_events: Arc<SessionEvents>,
     ) -> Result<Mailbox, EngineError> {
         let sockets = bind(&config.listen, index)?;
         let locals: Vec<_> = sockets.iter().map(MediaSocket::local).collect();
@@ -127,7 +130,7 @@ impl Engine {
         let (sender, mailbox) = sync_channel(MAILBOX_SIZE);
         let snapshot = Arc::new(Mutex::default());
         metrics.watch(snapshot.clone());
-        let worker = Worker::new(poll, sockets, shard, mailbox, metrics.of_worker(), snapshot)?;
+        let worker = Worker::new(poll, sockets, shard, mailbox, metrics.of_worker(), snapshot, session_events)?;
         let thread = std::thread::Builder::new().name(format!("media-{index}")).stack_size(STACK_SIZE);
         self.threads.push(thread.spawn(move || worker.run())?);
         self.ports.extend(candidates);

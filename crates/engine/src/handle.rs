@@ -1,11 +1,13 @@
 //! How the control plane speaks to the workers: bounded mailboxes in, one bounded event stream per participant out.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError as MailboxError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use parlour_model::command::{Action, Joined, SessionRecord};
-use parlour_model::{Command, Event, Join, ParticipantSid, Refusal, Reply, SessionId};
+use parlour_model::{Command, Event, Join, ParticipantSid, Refusal, Reply, SessionId, SessionNotice};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 /// Events that may wait for one participant's signalling. A joiner of a full session is told of everyone in a handful
@@ -14,6 +16,35 @@ pub const EVENT_BACKLOG: usize = 256;
 
 /// What a participant is told, in order. Ends after [`Event::Leave`].
 pub type EventStream = mpsc::Receiver<Event>;
+
+/// Session events that may wait for whoever records them: minutes of the busiest server, so that only a recorder that
+/// stands still meets this bound.
+const SESSION_EVENT_BACKLOG: usize = 65_536;
+
+/// Where workers put what sessions tell.
+pub(crate) struct SessionEvents {
+    sender: mpsc::Sender<SessionNotice>,
+    receiver: Mutex<Option<mpsc::Receiver<SessionNotice>>>,
+    is_read: AtomicBool,
+}
+
+impl SessionEvents {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(SESSION_EVENT_BACKLOG);
+        Self { sender, receiver: Mutex::new(Some(receiver)), is_read: AtomicBool::new(false) }
+    }
+
+    /// False if it was lost because the one who reads does not keep up. Where nobody reads at all, nothing is lost.
+    pub(crate) fn tell(&self, notice: SessionNotice) -> bool {
+        !self.is_read.load(Ordering::Acquire) || !matches!(self.sender.try_send(notice), Err(TrySendError::Full(_)))
+    }
+
+    fn take(&self) -> Option<mpsc::Receiver<SessionNotice>> {
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.is_read.store(true, Ordering::Release);
+        receiver
+    }
+}
 
 /// What a worker finds in its mailbox.
 pub(crate) enum Message {
@@ -44,8 +75,8 @@ impl Mailbox {
     /// Puts a message in and wakes the worker.
     pub(crate) fn post(&self, message: Message) -> Result<(), Refusal> {
         self.sender.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => Refusal::Limit,
-            TrySendError::Disconnected(_) => Refusal::Draining,
+            MailboxError::Full(_) => Refusal::Limit,
+            MailboxError::Disconnected(_) => Refusal::Draining,
         })?;
         // A failed wake only delays the message to the worker's next deadline.
         let _ = self.waker.wake();
@@ -57,11 +88,17 @@ impl Mailbox {
 #[derive(Clone)]
 pub struct EngineHandle {
     mailboxes: Arc<[Mailbox]>,
+    session_events: Arc<SessionEvents>,
 }
 
 impl EngineHandle {
-    pub(crate) fn new(mailboxes: Vec<Mailbox>) -> Self {
-        Self { mailboxes: mailboxes.into() }
+    pub(crate) fn new(mailboxes: Vec<Mailbox>, session_events: Arc<SessionEvents>) -> Self {
+        Self { mailboxes: mailboxes.into(), session_events }
+    }
+
+    /// What all sessions tell, from now on, in order for each session. For one recorder: `None` if it was taken.
+    pub fn session_events(&self) -> Option<mpsc::Receiver<SessionNotice>> {
+        self.session_events.take()
     }
 
     /// To every worker alike.

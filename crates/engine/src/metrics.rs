@@ -21,6 +21,7 @@ struct Shared {
     receive_errors: IntCounter,
     send_errors: IntCounter,
     event_overflows: IntCounter,
+    session_event_overflows: IntCounter,
     sessions: IntGauge,
     participants: IntGauge,
     publications: IntGauge,
@@ -44,6 +45,7 @@ pub(crate) struct WorkerMetrics {
     pub(crate) receive_errors: IntCounter,
     pub(crate) send_errors: IntCounter,
     pub(crate) event_overflows: IntCounter,
+    pub(crate) session_event_overflows: IntCounter,
 }
 
 impl EngineMetrics {
@@ -67,6 +69,10 @@ impl EngineMetrics {
             event_overflows: register.counter(
                 "parlour_event_overflows_total",
                 "Participants cut off because their signalling did not take events",
+            )?,
+            session_event_overflows: register.counter(
+                "parlour_session_event_overflows_total",
+                "What sessions told and nobody recorded, because the recorder did not keep up",
             )?,
             sessions: register.gauge("parlour_sessions", "Sessions now")?,
             participants: register.gauge("parlour_participants", "Participants now")?,
@@ -110,6 +116,7 @@ impl EngineMetrics {
             receive_errors: self.shared.receive_errors.clone(),
             send_errors: self.shared.send_errors.clone(),
             event_overflows: self.shared.event_overflows.clone(),
+            session_event_overflows: self.shared.session_event_overflows.clone(),
         }
     }
 

@@ -13,7 +13,7 @@ use parlour_shard::{Outbox, Shard, ShardSnapshot};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::handle::{Ask, Message};
+use crate::handle::{Ask, Message, SessionEvents};
 use crate::metrics::WorkerMetrics;
 use crate::socket::{MediaSocket, ReceiveBuffers};
 
@@ -44,6 +44,7 @@ pub(crate) struct Worker {
     metrics: WorkerMetrics,
     snapshot: Arc<Mutex<ShardSnapshot>>,
     next_snapshot: Instant,
+    session_events: Arc<SessionEvents>,
 }
 
 /// Whether there is more to do at once.
@@ -69,6 +70,7 @@ impl Worker {
         mailbox: Receiver<Message>,
         metrics: WorkerMetrics,
         snapshot: Arc<Mutex<ShardSnapshot>>,
+        session_events: Arc<SessionEvents>,
     ) -> std::io::Result<Self> {
         for (index, socket) in sockets.iter_mut().enumerate() {
             poll.registry().register(socket.source(), Token(index + 1), Interest::READABLE)?;
@@ -84,6 +86,7 @@ impl Worker {
             metrics,
             snapshot,
             next_snapshot: Instant::now(),
+            session_events,
         })
     }
 
@@ -124,6 +127,7 @@ impl Worker {
         self.guarded(now, |shard| shard.handle_timeout(now));
         self.flush(now);
         self.tell();
+        self.tell_of_sessions();
         if now >= self.next_snapshot {
             self.next_snapshot = now + SNAPSHOT_INTERVAL;
             self.copy_counters();
@@ -214,6 +218,15 @@ impl Worker {
         }
     }
 
+    /// Passes on what sessions tell the control plane.
+    fn tell_of_sessions(&mut self) {
+        while let Some(notice) = self.shard.poll_session_event() {
+            if !self.session_events.tell(notice) {
+                self.metrics.session_event_overflows.inc();
+            }
+        }
+    }
+
     /// Passes events to signalling. Who does not take them is not told more: its stream ends, and its signalling with it.
     fn tell(&mut self) {
         while let Some((participant, event)) = self.shard.poll_event() {
@@ -257,6 +270,7 @@ impl Worker {
         self.guarded(now, |shard| shard.shut_down(now));
         self.flush(now);
         self.tell();
+        self.tell_of_sessions();
         self.copy_counters();
     }
 }

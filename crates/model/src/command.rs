@@ -14,6 +14,8 @@ use crate::redacted::Redacted;
 /// What can be asked.
 #[derive(Debug)]
 pub enum Command {
+    /// Opens the session if it is not there; one that is there is left as it is. Answered by [`Reply::Done`].
+    Open(Box<crate::opening::SessionOpening>),
     /// Come in. Opens the session if nobody is there yet. Answered by [`Reply::Joined`].
     Join(Box<Join>),
     /// Signalling is back after a break. Answered by [`Reply::Resumed`].
@@ -52,6 +54,13 @@ pub enum Command {
         /// What.
         command: crate::session::SessionCommand,
     },
+    /// What must outlive the process. Answered by [`Reply::Snapshot`].
+    Snapshot,
+    /// What someone may see of the session. Answered by [`Reply::View`].
+    View {
+        /// Who.
+        viewer: crate::view::Viewer,
+    },
     /// A server key sends data into the session.
     SendData(OutgoingData),
     /// Changes the session's metadata.
@@ -69,6 +78,8 @@ pub enum Command {
 pub enum Requester {
     /// Someone in it; the role decides.
     Participant(ParticipantSid),
+    /// The holder of a session token of this identity; the role that the session knows decides.
+    Identity(Identity),
     /// The holder of a server key.
     Server,
 }
@@ -89,6 +100,16 @@ pub enum Leg {
     Publish,
     /// The one the client receives on in [`Topology::Dual`].
     Subscribe,
+}
+
+/// A way in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entry {
+    /// By link or token.
+    #[default]
+    Ordinary,
+    /// By a hand-over that the live device offered.
+    HandOver,
 }
 
 /// A request to come in, already authenticated.
@@ -114,6 +135,8 @@ pub struct Join {
     pub encryption: crate::Encryption,
     /// Whether the client wants every publication without asking.
     pub auto_subscribe: bool,
+    /// Ordinary, or a hand-over; from the token.
+    pub entry: Entry,
 }
 
 /// Signalling is back.
@@ -263,7 +286,16 @@ pub enum Reply {
     /// Done; a protecting command is in force when this is sent.
     Done,
     /// Done, and in force.
-    Ruled(crate::session::SessionReply),
+    Ruled {
+        /// What comes of it.
+        reply: crate::session::SessionReply,
+        /// The session after it, to be kept.
+        snapshot: Box<crate::session::SessionSnapshot>,
+    },
+    /// Of the session.
+    Snapshot(Box<crate::session::SessionSnapshot>),
+    /// Of the session, for one viewer.
+    View(Box<crate::view::SessionView>),
     /// Of this worker.
     Sessions(Vec<SessionRecord>),
     /// Of one session.
@@ -344,6 +376,33 @@ pub enum Refusal {
     /// The session must be end-to-end encrypted.
     #[error("end-to-end encryption is required")]
     EncryptionRequired,
+    /// Its time has not come.
+    #[error("the session is not open yet")]
+    NotOpenYet,
+    /// This node is not in the session's region.
+    #[error("the session may not run in this region")]
+    WrongRegion,
+    /// A therapist did not let this person in.
+    #[error("not admitted")]
+    Denied,
+    /// No hand-over was offered by the live device, or its time is over.
+    #[error("no hand-over was offered")]
+    NoHandOver,
+    /// The person is not inside.
+    #[error("the participant is not present")]
+    NotPresent,
+    /// The person is inside already.
+    #[error("the participant does not wait")]
+    NotWaiting,
+    /// There never was such a check-in.
+    #[error("no such check-in")]
+    UnknownCheckIn,
+    /// One of these people is in another check-in.
+    #[error("a participant is in another check-in")]
+    InCheckIn,
+    /// No therapist is there to lead it, or it is not clear which.
+    #[error("no therapist to lead the check-in")]
+    NoTherapist,
     /// A bug of ours ended it.
     #[error("internal error")]
     Internal,

@@ -1,5 +1,7 @@
 //! What is sent: kinds, sources, codecs, layers, and the edge along which media may go.
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{ParticipantKey, TrackCid};
 use crate::redacted::Redacted;
 use crate::unit::Bitrate;
@@ -14,7 +16,8 @@ pub enum MediaKind {
 }
 
 /// What an edge is about. `Data` is everything that goes by data channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Medium {
     /// A microphone.
     Audio,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::event::LeaveReason;
-use crate::id::{Identity, ParticipantKey};
+use crate::id::{Identity, ParticipantKey, TrackSid};
 use crate::media::{Edge, Medium};
 use crate::participant::Role;
 use crate::redacted::Redacted;
@@ -318,6 +318,8 @@ pub enum SessionCommand {
     Signal,
     /// Anyone seated: another device of the same person may take the seat within [`HAND_OVER_SECONDS`].
     OfferHandOver,
+    /// Anyone seated: out at once. Other clients see what a lost line looks like; therapists see the truth.
+    QuickExit,
     /// Oneself: accepts the session's text, exactly this version.
     AcceptConsent(ConsentText),
     /// Oneself: agrees to a recording service being present, or no longer does.
@@ -339,7 +341,7 @@ pub enum SessionReply {
 }
 
 /// Proof of a seal. The shard adds the last packet count of each edge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CheckInReceipt {
     /// Of the check-in.
     pub id: CheckInId,
@@ -349,8 +351,24 @@ pub struct CheckInReceipt {
     pub members: BTreeSet<Identity>,
     /// Who was held for it.
     pub held: BTreeSet<Identity>,
-    /// Every edge that was and is no more.
-    pub cut: BTreeSet<Edge>,
+    /// Every edge that was and is no more, in order.
+    pub cut: Vec<CutEdge>,
+}
+
+/// An edge that a seal cut.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct CutEdge {
+    /// Between which seats.
+    #[serde(skip)]
+    pub edge: Edge,
+    /// Who sent.
+    pub publisher: Identity,
+    /// Who received.
+    pub receiver: Identity,
+    /// What.
+    pub medium: Medium,
+    /// Packets (for data, messages) that had gone along it when it was cut.
+    pub packets: u64,
 }
 
 /// How someone left.
@@ -431,8 +449,10 @@ pub enum SessionEvent {
     },
     /// The shard must mute this person's tracks as if their owner had, and tell the owner.
     Mute {
-        /// Whose.
+        /// Seat.
         key: ParticipantKey,
+        /// Whose.
+        identity: Identity,
         /// Which.
         target: MuteTarget,
     },
@@ -508,6 +528,28 @@ pub enum SessionEvent {
     },
     /// New rules.
     PolicyChanged,
+    /// Someone publishes a track. Told by the shard.
+    TrackPublished {
+        /// Seat.
+        key: ParticipantKey,
+        /// Who.
+        identity: Identity,
+        /// Which.
+        track: TrackSid,
+        /// What.
+        medium: Medium,
+    },
+    /// And no longer does.
+    TrackUnpublished {
+        /// Seat.
+        key: ParticipantKey,
+        /// Who.
+        identity: Identity,
+        /// Which.
+        track: TrackSid,
+        /// What.
+        medium: Medium,
+    },
 }
 
 /// What outlives the process of a running session. Everyone named in it comes back held.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use parlour_model::Identity;
-use parlour_model::session::{CheckInId, CheckInReceipt, SessionEvent, Space};
+use parlour_model::session::{CheckInId, CheckInReceipt, CutEdge, SessionEvent, Space};
+use parlour_model::{Edge, Identity};
 
 use crate::command::Authority;
 use crate::error::CommandRefusal;
@@ -37,20 +37,43 @@ impl Session {
             at_ms: self.clock.unix_ms_at(now),
             members: members.clone(),
             held: BTreeSet::new(),
-            cut: BTreeSet::new(),
+            cut: Vec::new(),
         };
-        let check_in =
-            CheckIn { therapist: therapist.clone(), members: members.clone(), exempt, receipt: receipt.clone() };
+        let check_in = CheckIn {
+            therapist: therapist.clone(),
+            members: members.clone(),
+            exempt,
+            receipt: receipt.clone(),
+            counted: false,
+        };
         self.check_ins.begin(id, check_in);
         self.tell(SessionEvent::CheckInStarted { id, therapist, members });
         self.settle(now);
 
-        receipt.cut = edges.difference(self.edges()).copied().collect();
+        receipt.cut = edges.difference(self.edges()).filter_map(|edge| self.cut_edge(*edge)).collect();
         receipt.held = self.held_now().difference(&alone).cloned().collect();
         if let Some(check_in) = self.check_ins.check_in_mut(id) {
             check_in.receipt = receipt.clone();
         }
         Ok(receipt)
+    }
+
+    /// Every edge that was cut has both of its ends still seated: a seal sends nobody out.
+    fn cut_edge(&self, edge: Edge) -> Option<CutEdge> {
+        let (publisher, receiver) = (self.identity(edge.publisher)?.clone(), self.identity(edge.receiver)?.clone());
+        Some(CutEdge { edge, publisher, receiver, medium: edge.medium, packets: 0 })
+    }
+
+    /// Adds to the receipt of a check-in how much had gone along each edge when it was cut. Once: what was counted
+    /// stays, so that whoever asks again is answered the same.
+    pub fn count_cut(&mut self, id: CheckInId, packets: impl Fn(Edge) -> u64) -> Option<&CheckInReceipt> {
+        let check_in = self.check_ins.check_in_mut(id)?;
+        if !std::mem::replace(&mut check_in.counted, true) {
+            for cut in &mut check_in.receipt.cut {
+                cut.packets = packets(cut.edge);
+            }
+        }
+        Some(&check_in.receipt)
     }
 
     /// Lifts the seal. Everyone goes to where they would be without it: to hold, where a therapist holds them.

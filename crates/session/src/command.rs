@@ -39,6 +39,7 @@ impl Session {
         match command {
             SessionCommand::Signal
             | SessionCommand::OfferHandOver
+            | SessionCommand::QuickExit
             | SessionCommand::AcceptConsent(_)
             | SessionCommand::AgreeToRecording(_) => self.command_of_oneself(&authority, command, now)?,
             SessionCommand::SetSameRoom { a, b, how } => self.set_same_room(&authority, &a, &b, how)?,
@@ -87,6 +88,7 @@ impl Session {
             SessionCommand::End => self.end(EndReason::Command, now),
             SessionCommand::Signal
             | SessionCommand::OfferHandOver
+            | SessionCommand::QuickExit
             | SessionCommand::AcceptConsent(_)
             | SessionCommand::AgreeToRecording(_)
             | SessionCommand::SetSameRoom { .. }
@@ -109,6 +111,7 @@ impl Session {
         match command {
             SessionCommand::Signal => self.signal(identity, now),
             SessionCommand::OfferHandOver => self.offer_hand_over(identity, now),
+            SessionCommand::QuickExit => self.quick_exit(identity, now),
             SessionCommand::AcceptConsent(text) => self.accept_consent(identity, text),
             SessionCommand::AgreeToRecording(agreed) => self.agree_to_recording(identity, agreed),
             _ => Err(CommandRefusal::NotAllowed),
@@ -145,6 +148,14 @@ impl Session {
         Ok(())
     }
 
+    /// Out at once; whoever asks again is out already.
+    fn quick_exit(&mut self, identity: &Identity, now: Instant) -> Result<(), CommandRefusal> {
+        let key = self.known(identity)?.line.ok_or(CommandRefusal::NotPresent)?.key;
+        self.depart(key, Departure::QuickExit, now);
+        self.tell(SessionEvent::Close { key, reason: LeaveReason::ClientInitiated });
+        Ok(())
+    }
+
     /// Only the text that is asked for now can be accepted.
     fn accept_consent(&mut self, identity: &Identity, text: ConsentText) -> Result<(), CommandRefusal> {
         if self.policy().consent.as_ref() != Some(&text) {
@@ -172,7 +183,7 @@ impl Session {
 
     fn mute(&mut self, identity: &Identity, target: MuteTarget) -> Result<(), CommandRefusal> {
         let key = self.known(identity)?.line.ok_or(CommandRefusal::NotPresent)?.key;
-        self.tell(SessionEvent::Mute { key, target });
+        self.tell(SessionEvent::Mute { key, identity: identity.clone(), target });
         Ok(())
     }
 

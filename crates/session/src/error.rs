@@ -57,12 +57,11 @@ impl From<JoinRefusal> for Refusal {
     fn from(refusal: JoinRefusal) -> Self {
         match refusal {
             JoinRefusal::Ended => Self::Ended,
-            JoinRefusal::NotOpenYet { .. }
-            | JoinRefusal::WrongRegion
-            | JoinRefusal::ServiceNotAllowed
-            | JoinRefusal::RoleMismatch
-            | JoinRefusal::Denied
-            | JoinRefusal::NoHandOver => Self::NotAllowed,
+            JoinRefusal::NotOpenYet { .. } => Self::NotOpenYet,
+            JoinRefusal::WrongRegion => Self::WrongRegion,
+            JoinRefusal::Denied => Self::Denied,
+            JoinRefusal::NoHandOver => Self::NoHandOver,
+            JoinRefusal::ServiceNotAllowed | JoinRefusal::RoleMismatch => Self::NotAllowed,
             JoinRefusal::EncryptionRequired => Self::EncryptionRequired,
             JoinRefusal::Removed => Self::Removed,
             JoinRefusal::Locked => Self::Locked,
@@ -122,12 +121,12 @@ impl From<CommandRefusal> for Refusal {
             CommandRefusal::UnknownActor | CommandRefusal::UnknownParticipant => Self::UnknownParticipant,
             CommandRefusal::NotAllowed => Self::NotAllowed,
             CommandRefusal::Full => Self::Full,
-            CommandRefusal::NotPresent
-            | CommandRefusal::NotWaiting
-            | CommandRefusal::UnknownCheckIn
-            | CommandRefusal::InCheckIn
-            | CommandRefusal::NoTherapist
-            | CommandRefusal::Invalid => Self::Invalid,
+            CommandRefusal::NotPresent => Self::NotPresent,
+            CommandRefusal::NotWaiting => Self::NotWaiting,
+            CommandRefusal::UnknownCheckIn => Self::UnknownCheckIn,
+            CommandRefusal::InCheckIn => Self::InCheckIn,
+            CommandRefusal::NoTherapist => Self::NoTherapist,
+            CommandRefusal::Invalid => Self::Invalid,
             CommandRefusal::Limit => Self::Limit,
         }
     }

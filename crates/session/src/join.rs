@@ -6,7 +6,7 @@ use parlour_model::session::{
     Admission, Departure, DuplicatePolicy, E2eePolicy, RecordingPolicy, SessionEvent, SessionPhase, SessionPolicy,
     Space,
 };
-use parlour_model::{Encryption, Grants, Identity, LeaveReason, ParticipantKey, Role};
+use parlour_model::{Encryption, Entry, Grants, Identity, LeaveReason, ParticipantKey, Role};
 
 use crate::error::{CommandRefusal, JoinRefusal};
 use crate::people::{Line, LineState, Person, Successor};
@@ -21,16 +21,6 @@ const RETURN_WINDOW: Duration = Duration::from_secs(120);
 
 /// How long a device that takes a seat over may take to get its media up.
 const TAKE_OVER_TIME: Duration = Duration::from_secs(30);
-
-/// A way in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Entry {
-    /// By link or token.
-    #[default]
-    Ordinary,
-    /// By a hand-over that the live device offered.
-    HandOver,
-}
 
 /// A request to come in, already authenticated.
 #[derive(Clone, Debug)]

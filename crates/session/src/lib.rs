@@ -19,6 +19,7 @@ mod edges;
 mod error;
 mod event_queue;
 mod join;
+mod outlook;
 mod people;
 mod place;
 mod presence;
@@ -32,7 +33,8 @@ mod waiting_room;
 
 pub use clock::Clock;
 pub use error::{CommandRefusal, JoinRefusal, TrackRefusal};
-pub use join::{Entry, JoinRequest, Seat};
+pub use join::{JoinRequest, Seat};
+pub use parlour_model::Entry;
 pub use people::{LineState, MAX_PEOPLE};
 pub use presence::Loss;
 pub use session::{Session, SessionOptions};

@@ -74,6 +74,8 @@ pub(crate) struct Person {
     pub left_at: Option<Instant>,
     pub hand_over_until: Option<Instant>,
     pub signalled_at: Option<Instant>,
+    /// When this person left at once, until admitted again.
+    pub quick_exit_at: Option<Instant>,
 }
 
 impl Person {
@@ -90,6 +92,7 @@ impl Person {
             left_at: None,
             hand_over_until: None,
             signalled_at: None,
+            quick_exit_at: None,
         }
     }
 

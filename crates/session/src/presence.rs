@@ -57,6 +57,11 @@ impl Ghosts {
         self.ghosts.iter().filter(move |ghost| ghost.space == space).map(|ghost| ghost.key)
     }
 
+    /// Whose seat this was.
+    pub fn identity_of(&self, key: ParticipantKey) -> Option<&Identity> {
+        self.ghosts.iter().find(|ghost| ghost.key == key).map(|ghost| &ghost.identity)
+    }
+
     /// Who they are.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.ghosts.iter().map(|ghost| &ghost.identity)
@@ -172,6 +177,9 @@ impl Session {
     /// device: the person is admitted anew.
     fn leave_no_trace(&mut self, key: ParticipantKey, identity: &Identity, space: Option<Space>, now: Instant) {
         let waits = self.policy().waiting_room;
+        if let Some(person) = self.people.person_mut(identity) {
+            person.quick_exit_at = Some(now);
+        }
         if let Some(person) = self.people.person_mut(identity).filter(|p| !p.is_therapist() && p.is_admitted() && waits)
         {
             person.admission = Admission::Waiting;

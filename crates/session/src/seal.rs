@@ -16,6 +16,8 @@ pub(crate) struct CheckIn {
     pub exempt: BTreeSet<Identity>,
     /// As answered when it began.
     pub receipt: CheckInReceipt,
+    /// The receipt says how much had gone along each edge.
+    pub counted: bool,
 }
 
 /// All of them. Each needs a seated therapist of its own to begin, so there are fewer than seats.

@@ -99,7 +99,14 @@ impl Timeline {
         due.then(|| u32::try_from(left.div_euclid(MINUTE_MS) + i64::from(left % MINUTE_MS > 0)).unwrap_or(u32::MAX))
     }
 
-    fn planned_end_ms(&self) -> Option<i64> {
+    /// The last warning given for the end as it stands, in minutes before it.
+    pub fn minutes_left(&self, policy: &SessionPolicy) -> Option<u32> {
+        let (of, given) = self.warned?;
+        (of == self.end(policy).0).then(|| u32::try_from(given).unwrap_or(0))
+    }
+
+    /// As planned.
+    pub fn planned_end_ms(&self) -> Option<i64> {
         let schedule = self.schedule?;
         Some(schedule.starts_at_ms.saturating_add(minutes(schedule.planned_minutes)))
     }

@@ -112,6 +112,21 @@ impl Session {
         self.people.identity_of(key)
     }
 
+    /// Whose connection this is, or was before a quick exit that others still take for a lost line.
+    pub(crate) fn who_was(&self, key: ParticipantKey) -> Option<&Identity> {
+        self.identity(key).or_else(|| self.ghosts.identity_of(key))
+    }
+
+    /// Whether others still see this seat, though its person left by quick exit.
+    pub fn is_ghost(&self, key: ParticipantKey) -> bool {
+        self.ghosts.identity_of(key).is_some()
+    }
+
+    /// Whether this person was ever here and is not forgotten.
+    pub fn knows(&self, identity: &Identity) -> bool {
+        self.people.person(identity).is_some()
+    }
+
     /// On which connection this person sits.
     pub fn seat(&self, identity: &Identity) -> Option<ParticipantKey> {
         Some(self.people.person(identity)?.line?.key)

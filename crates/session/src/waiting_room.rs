@@ -25,6 +25,7 @@ impl Session {
         person.held_by_therapist = false;
         person.held_by_restart = false;
         person.left_at = None;
+        person.quick_exit_at = None;
         self.tell(SessionEvent::Admitted(identity.clone()));
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! Commands: what the outside asks of a session, one arm each.
 
-use parlour_model::command::{Action, Requester};
-use parlour_model::session::Actor;
+use parlour_model::command::Action;
 use parlour_model::{Command, Event, LeaveReason, ParticipantKey, Refusal, Reply, SessionId};
 
 use crate::participant::Permission;
@@ -13,8 +12,9 @@ impl Shard {
     pub fn handle_command(&mut self, now: std::time::Instant, session: &SessionId, command: Command) -> Reply {
         let reply = match command {
             Command::ListSessions => return Reply::Sessions(self.rooms.iter().map(|room| room.record()).collect()),
-            Command::Join(_) if self.draining => Err(Refusal::Draining),
-            Command::Join(join) => self.open_room(session, now).and_then(|room| {
+            Command::Join(_) | Command::Open(_) if self.draining => Err(Refusal::Draining),
+            Command::Open(opening) => self.open_session(session, *opening, now).map(|()| Reply::Done),
+            Command::Join(join) => self.room_of(session, now).and_then(|room| {
                 let joined = self.in_room(room, now, |context| context.join(*join));
                 joined.unwrap_or(Err(Refusal::UnknownSession)).map(|joined| Reply::Joined(Box::new(joined)))
             }),
@@ -65,14 +65,11 @@ impl RoomContext<'_> {
                 grants.map_or(Ok(()), |grants| self.set_grants(key, grants)).map(|()| Reply::Done)
             }
             Command::Rule { by, command } => {
-                let by = match by {
-                    Requester::Server => Actor::Server,
-                    Requester::Participant(sid) => {
-                        Actor::Participant(self.room.by_sid(&sid).ok_or(Refusal::UnknownParticipant)?)
-                    }
-                };
-                Ok(Reply::Ruled(self.room.session.handle_command(by, command, self.now)?))
+                let reply = self.rule(by, command)?;
+                Ok(Reply::Ruled { reply, snapshot: Box::new(self.room.session.snapshot()) })
             }
+            Command::Snapshot => Ok(Reply::Snapshot(Box::new(self.room.session.snapshot()))),
+            Command::View { viewer } => Ok(Reply::View(Box::new(self.view(&viewer)))),
             Command::SendData(data) => {
                 self.send_data(None, &data);
                 Ok(Reply::Done)
@@ -91,7 +88,7 @@ impl RoomContext<'_> {
                 Ok(Reply::Session(Box::new(self.room.record()), self.room.records(&everyone)))
             }
             // Handled before a room was chosen.
-            Command::Join(_) | Command::ListSessions => Err(Refusal::Internal),
+            Command::Open(_) | Command::Join(_) | Command::ListSessions => Err(Refusal::Internal),
         }
     }
 

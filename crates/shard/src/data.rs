@@ -58,6 +58,9 @@ impl RoomContext<'_> {
             let sent = allowed && channel.is_some_and(|(peer, id)| self.send_message(peer, id, &data.payload));
             if sent {
                 self.counters.data_out += 1;
+                if let Some(from) = from {
+                    *self.room.messages.entry((from, receiver)).or_default() += 1;
+                }
             } else {
                 self.counters.data_dropped += 1;
             }

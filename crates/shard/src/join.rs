@@ -9,7 +9,7 @@ use parlour_model::{
     Refusal, Role,
 };
 use parlour_peer::ChannelId;
-use parlour_session::{Entry, JoinRequest, Loss};
+use parlour_session::{JoinRequest, Loss};
 
 use crate::demux::PeerKey;
 use crate::participant::{Line, Participant, Publishing, Receiving, Transport};
@@ -62,6 +62,7 @@ impl RoomContext<'_> {
             quality: None,
             awaits_media_since: Some(self.now),
         };
+        self.remember_name(&participant.record.identity, &participant.record.name);
         self.room.participants.insert(key, participant);
         self.room.media.add_participant(key, self.now);
         self.counters.joins += 1;
@@ -99,7 +100,7 @@ impl RoomContext<'_> {
             role: join.role,
             grants: join.grants,
             encryption: join.encryption,
-            entry: Entry::Ordinary,
+            entry: join.entry,
         };
         self.room.session.handle_join(request, self.now)?;
         Ok(())
@@ -140,12 +141,15 @@ impl RoomContext<'_> {
     /// The participant leaves, or is lost: the session learns of it.
     pub(crate) fn depart(&mut self, key: ParticipantKey, reason: LeaveReason) {
         self.room.session.handle_left(key, departure_of(reason), self.now);
+        // While it is here to be named.
+        self.handle_session_events();
         self.dismiss(key, reason);
     }
 
     /// The participant is out: told why, its connections closed, its tracks gone for the others. The session knows.
     pub(crate) fn dismiss(&mut self, key: ParticipantKey, reason: LeaveReason) {
         self.tell(key, Event::Leave(reason));
+        self.notify_all_unpublished(key);
         let Some(participant) = self.room.participants.remove(&key) else { return };
         for peer in participant.transport.peers() {
             if let Some(slot) = self.peers.touch(peer) {
@@ -154,6 +158,7 @@ impl RoomContext<'_> {
         }
         self.room.publications.retain(|_, publication| publication.publisher != key);
         self.room.media.remove_participant(key, self.now);
+        self.room.messages.retain(|(from, to), _| *from != key && *to != key);
         self.forget_stale_wishes();
         self.counters.leaves += 1;
     }
@@ -201,7 +206,9 @@ impl RoomContext<'_> {
         record.name = name;
         record.metadata = metadata;
         record.attributes = Redacted(attributes);
+        let (identity, name) = (record.identity.clone(), record.name.clone());
         participant.touch();
+        self.remember_name(&identity, &name);
         Ok(())
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct Publication {
     pub(crate) ingress: IngressSection,
     /// Somebody receives it; told to the publisher once.
     pub(crate) heard: bool,
+    /// The control plane was told of it, and not yet of its end.
+    pub(crate) listed: bool,
 }
 
 /// Binds an announced track to the section of the publisher's connection that carries it.

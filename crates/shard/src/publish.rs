@@ -1,12 +1,13 @@
 //! What a participant sends: announced, bound to a section of its offer, muted, taken back.
 
+use parlour_model::session::SessionEvent;
 use parlour_model::{
     Event, LayerSpec, MediaKind, ParticipantKey, PublicationKey, Refusal, TrackRecord, TrackRequest, TrackSid,
 };
 use parlour_peer::Section;
 
 use crate::participant::{Announced, Permission};
-use crate::publication::{Publication, ingress_section};
+use crate::publication::{Publication, ingress_section, medium_of};
 use crate::room::RoomContext;
 
 /// Tracks of one participant, announced and published together: microphone, camera, two of a screen, and as many again
@@ -101,11 +102,15 @@ impl RoomContext<'_> {
             codec: offered.codec,
             ingress,
             heard: false,
+            listed: true,
         };
         let muted = record.muted;
+        let identity = participant.record.identity.clone();
+        let (track, medium) = (record.sid.clone(), medium_of(&record));
         participant.record.tracks.push(record);
         participant.touch();
         self.room.publications.insert(publication, published);
+        self.notify(SessionEvent::TrackPublished { key, identity, track, medium });
         if muted {
             self.room.media.set_muted(publication, true, self.now);
         }
@@ -128,12 +133,31 @@ impl RoomContext<'_> {
 
     fn unpublish(&mut self, publication: PublicationKey) {
         let Some(gone) = self.room.publications.remove(&publication) else { return };
+        self.notify_unpublished(&gone);
         if let Some(participant) = self.participant(gone.publisher) {
             participant.publishing.published.retain(|one| *one != publication);
             participant.record.tracks.retain(|track| track.sid != gone.sid);
             participant.touch();
         }
         self.tell(gone.publisher, Event::TrackUnpublished(gone.sid));
+    }
+
+    /// The control plane is told once that a publication is gone.
+    fn notify_unpublished(&mut self, gone: &Publication) {
+        let Some(publisher) = self.room.participants.get(&gone.publisher).filter(|_| gone.listed) else { return };
+        let (key, identity) = (gone.publisher, publisher.record.identity.clone());
+        let (track, medium) = (gone.sid.clone(), gone.ingress.medium);
+        self.notify(SessionEvent::TrackUnpublished { key, identity, track, medium });
+    }
+
+    /// As if all tracks of this person were gone, whatever others still see.
+    pub(crate) fn notify_all_unpublished(&mut self, key: ParticipantKey) {
+        let mut publications = std::mem::take(&mut self.room.publications);
+        for publication in publications.values_mut().filter(|one| one.publisher == key) {
+            self.notify_unpublished(publication);
+            publication.listed = false;
+        }
+        self.room.publications = publications;
     }
 
     /// The client takes a track back by name.

@@ -14,6 +14,7 @@ use parlour_session::{Clock, Session};
 use crate::config::ShardConfig;
 use crate::counters::ShardCounters;
 use crate::names::Names;
+use crate::notices::Notices;
 use crate::participant::Participant;
 use crate::peers::Peers;
 use crate::publication::Publication;
@@ -22,17 +23,31 @@ use crate::publication::Publication;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RoomKey(pub(crate) u32);
 
+/// Who wanted the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The control plane: its end is final.
+    Opened,
+    /// The first who joined: its name may be used again.
+    Joined,
+}
+
 /// One session on its worker.
 pub(crate) struct Room {
     pub(crate) key: RoomKey,
     pub(crate) id: SessionId,
     pub(crate) sid: String,
+    pub(crate) origin: Origin,
     pub(crate) metadata: Redacted<String>,
     pub(crate) created_at_ms: i64,
     pub(crate) session: Session,
     pub(crate) media: parlour_media::Room,
     pub(crate) participants: BTreeMap<ParticipantKey, Participant>,
     pub(crate) publications: BTreeMap<PublicationKey, Publication>,
+    /// How people are shown, those who left too: for therapists' lists.
+    pub(crate) names: BTreeMap<Identity, Redacted<String>>,
+    /// Data messages that went from one seat to another.
+    pub(crate) messages: BTreeMap<(ParticipantKey, ParticipantKey), u64>,
     /// When connection quality is looked at next.
     pub(crate) next_quality: Instant,
     /// What media was told it may forward.
@@ -111,6 +126,7 @@ pub(crate) struct RoomContext<'a> {
     pub(crate) peers: &'a mut Peers,
     pub(crate) names: &'a mut Names,
     pub(crate) events: &'a mut VecDeque<(ParticipantSid, Event)>,
+    pub(crate) notices: &'a mut Notices,
     pub(crate) counters: &'a mut ShardCounters,
     pub(crate) config: &'a ShardConfig,
     pub(crate) clock: Clock,

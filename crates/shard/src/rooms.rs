@@ -1,10 +1,15 @@
 //! The rooms of a shard.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use parlour_model::SessionId;
+use parlour_model::session::SessionPhase;
 
-use crate::room::{Room, RoomKey};
+use crate::room::{Origin, Room, RoomKey};
+
+/// Ended sessions that are remembered: whoever keeps sessions learns of an end a moment later, and must not open one again
+/// in that moment.
+const MAX_ENDED: usize = 4_096;
 
 /// All rooms, by number and by name.
 #[derive(Default)]
@@ -12,6 +17,8 @@ pub(crate) struct Rooms {
     rooms: BTreeMap<RoomKey, Room>,
     by_session: HashMap<SessionId, RoomKey>,
     last: u32,
+    /// Sessions that ended for good, the latest last.
+    ended: VecDeque<SessionId>,
 }
 
 impl Rooms {
@@ -32,7 +39,18 @@ impl Rooms {
     pub(crate) fn remove(&mut self, key: RoomKey) -> Option<Room> {
         let room = self.rooms.remove(&key)?;
         self.by_session.remove(&room.id);
+        if room.origin == Origin::Opened && room.session.phase() == SessionPhase::Ended {
+            if self.ended.len() >= MAX_ENDED {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(room.id.clone());
+        }
         Some(room)
+    }
+
+    /// Whether this session ended here, a while ago at most.
+    pub(crate) fn has_ended(&self, session: &SessionId) -> bool {
+        self.ended.contains(session)
     }
 
     pub(crate) fn of_session(&self, session: &SessionId) -> Option<RoomKey> {

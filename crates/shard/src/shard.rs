@@ -1,35 +1,37 @@
 //! The shard: datagrams find their peer, peers' media finds its room, time finds whoever waits for it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use parlour_model::session::SessionPhase;
-use parlour_model::{Event, LeaveReason, ParticipantKey, ParticipantSid, Redacted, Refusal, SessionId};
+use parlour_model::{Event, LeaveReason, ParticipantKey, ParticipantSid, SessionNotice};
 use parlour_peer::{CloseReason, Incoming, PeerEvent};
-use parlour_session::{Clock, Session};
+use parlour_session::Clock;
 
 use crate::config::ShardConfig;
 use crate::counters::{ShardCounters, ShardDrop};
 use crate::demux::{DatagramKind, PeerKey, stun_local_ufrag};
 use crate::goodbye::Goodbyes;
 use crate::names::Names;
+use crate::notices::Notices;
 use crate::peers::Peers;
-use crate::room::{QUALITY_INTERVAL, Room, RoomContext, RoomKey};
+use crate::room::{RoomContext, RoomKey};
 use crate::rooms::Rooms;
 use crate::timers::{TimerOwner, Timers};
 use crate::totals::Totals;
 
 /// The peers and rooms of one worker.
 pub struct Shard {
-    config: Arc<ShardConfig>,
-    clock: Clock,
-    names: Names,
+    pub(crate) config: Arc<ShardConfig>,
+    pub(crate) clock: Clock,
+    pub(crate) names: Names,
     pub(crate) peers: Peers,
     pub(crate) rooms: Rooms,
     timers: Timers,
     events: VecDeque<(ParticipantSid, Event)>,
+    notices: Notices,
     pub(crate) counters: ShardCounters,
     /// Of media and peers that are gone.
     pub(crate) retired: Totals,
@@ -58,6 +60,7 @@ impl Shard {
             rooms: Rooms::default(),
             timers: Timers::default(),
             events: VecDeque::new(),
+            notices: Notices::default(),
             counters: ShardCounters::default(),
             retired: Totals::default(),
             draining: false,
@@ -175,6 +178,16 @@ impl Shard {
     /// The next thing a participant is told. Participants of a panic are told nothing more.
     pub fn poll_event(&mut self) -> Option<(ParticipantSid, Event)> {
         self.events.pop_front()
+    }
+
+    /// The next thing a session tells the control plane, in order for each session.
+    pub fn poll_session_event(&mut self) -> Option<SessionNotice> {
+        self.notices.pop()
+    }
+
+    /// Things told of sessions that were given up because nobody read them.
+    pub fn dropped_session_events(&self) -> u64 {
+        self.notices.dropped()
     }
 
     /// What was counted by the shard itself; [`Self::snapshot`] has all.
@@ -310,6 +323,7 @@ impl Shard {
             peers: &mut self.peers,
             names: &mut self.names,
             events: &mut self.events,
+            notices: &mut self.notices,
             counters: &mut self.counters,
             config: &self.config,
             clock: self.clock,
@@ -326,34 +340,6 @@ impl Shard {
             self.timers.set(TimerOwner::Room(key), deadline);
         }
         Some(result)
-    }
-
-    /// The room of a session, opened with the server's defaults if there is none.
-    pub(crate) fn open_room(&mut self, session: &SessionId, now: Instant) -> Result<RoomKey, Refusal> {
-        if let Some(key) = self.rooms.of_session(session) {
-            return Ok(key);
-        }
-        if self.rooms.len() >= self.config.max_rooms {
-            return Err(Refusal::Limit);
-        }
-        let key = self.rooms.next_key();
-        let clock = Clock { now, unix_ms: self.clock.unix_ms_at(now) };
-        self.rooms.insert(Room {
-            key,
-            id: session.clone(),
-            sid: self.names.sid("RM"),
-            metadata: Redacted(String::new()),
-            created_at_ms: clock.unix_ms,
-            session: Session::new(session.clone(), self.config.session.clone(), clock),
-            media: parlour_media::Room::new(&self.config.media, self.names.number(), now),
-            participants: BTreeMap::new(),
-            publications: BTreeMap::new(),
-            next_quality: now + QUALITY_INTERVAL,
-            edges: BTreeSet::new(),
-            edges_version: 0,
-            queued: false,
-        });
-        Ok(key)
     }
 
     /// The room is gone at once, with all that was in it.

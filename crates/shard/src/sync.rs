@@ -20,14 +20,20 @@ impl RoomContext<'_> {
         self.ask_for_offers();
     }
 
-    fn handle_session_events(&mut self) {
+    /// Carries out what the session decided, and passes on what it tells.
+    pub(crate) fn handle_session_events(&mut self) {
         while let Some(event) = self.room.session.poll_event() {
             match event {
-                SessionEvent::Close { key, reason } => self.dismiss(key, reason),
-                SessionEvent::Mute { key, target } => self.mute_for_therapist(key, target),
-                // The others are for the control API and the audit log.
+                SessionEvent::Close { key, reason } => {
+                    self.dismiss(key, reason);
+                    continue;
+                }
+                SessionEvent::Mute { key, target, .. } => self.mute_for_therapist(key, target),
+                // Tracks end before their owner goes.
+                SessionEvent::Departed { key, .. } => self.notify_all_unpublished(key),
                 _ => {}
             }
+            self.notify(event);
         }
     }
 

@@ -176,7 +176,7 @@ fn wanted(
     topology: Topology,
     auto_subscribe: bool,
 ) -> Result<Entry, Denied> {
-    let Bearer { session, identity, role, encryption, grants, name, mut metadata, mut attributes } = bearer;
+    let Bearer { session, identity, role, encryption, entry, grants, name, mut metadata, mut attributes } = bearer;
     if grants.update_own_metadata {
         let asked = std::mem::take(&mut wishes.metadata);
         if !asked.0.is_empty() {
@@ -188,7 +188,7 @@ fn wanted(
         return Err(Denied::Request(JoinRequestError::TooLarge));
     }
     let join =
-        Join { identity, role, grants, name, metadata, attributes, client, topology, encryption, auto_subscribe };
+        Join { identity, role, grants, name, metadata, attributes, client, topology, encryption, auto_subscribe, entry };
     Ok(Entry { join, session, wishes })
 }
 

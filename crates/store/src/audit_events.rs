@@ -75,7 +75,9 @@ fn words(event: &SessionEvent) -> Option<(Action, Option<&Identity>, String)> {
         // `Departed` says it.
         | SessionEvent::QuickExit(_)
         | SessionEvent::HandOverOffered(_)
-        | SessionEvent::HandedOver { .. } => return None,
+        | SessionEvent::HandedOver { .. }
+        | SessionEvent::TrackPublished { .. }
+        | SessionEvent::TrackUnpublished { .. } => return None,
     })
 }
 

@@ -261,6 +261,7 @@ pub(super) fn join(identity: &str, role: Role) -> Join {
         topology: Topology::Single,
         encryption: Encryption::None,
         auto_subscribe: true,
+        entry: Default::default(),
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use parlour_model::Edge;
 use parlour_model::command::Leg;
 use parlour_rtp::rtcp::compact_ntp;
 
-use crate::egress::stream::Reception;
+use crate::egress::stream::{Reception, Stream};
 use crate::event::ReceiverReport;
 use crate::room::Room;
 
@@ -14,6 +15,19 @@ use crate::room::Room;
 const REPORT_MEMORY: Duration = Duration::from_secs(10);
 
 impl Room {
+    /// Packets that went along an edge, on the streams that carry it now.
+    pub fn packets_along(&self, edge: Edge) -> u64 {
+        let Some(receiver) = self.participants.find(edge.receiver).and_then(|slot| self.participants.get(slot)) else {
+            return 0;
+        };
+        let publisher = self.participants.find(edge.publisher);
+        let along = |stream: &&Stream| {
+            let publication = stream.binding.and_then(|binding| self.publications.get(binding.publication));
+            publication.is_some_and(|one| Some(one.owner) == publisher && one.medium() == edge.medium)
+        };
+        receiver.downlink.streams.iter().filter(along).map(|stream| u64::from(stream.packets)).sum()
+    }
+
     /// Transport-wide feedback to a publisher.
     pub(super) fn send_feedback(&mut self, slot: u16, now: Instant) {
         let Some(participant) = self.participants.get_mut(slot) else { return };

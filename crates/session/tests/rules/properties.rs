@@ -67,6 +67,7 @@ fn command() -> impl Strategy<Value = SessionCommand> {
         1 => identity().prop_map(SessionCommand::Remove),
         1 => Just(SessionCommand::Signal),
         2 => Just(SessionCommand::OfferHandOver),
+        1 => Just(SessionCommand::QuickExit),
         3 => (1u8..3).prop_map(|version| SessionCommand::AcceptConsent(consent_text(version))),
         3 => prop::bool::weighted(0.8).prop_map(SessionCommand::AgreeToRecording),
         1 => policy().prop_map(|policy| SessionCommand::SetPolicy(Box::new(policy))),

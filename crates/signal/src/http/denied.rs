@@ -67,14 +67,24 @@ impl IntoResponse for Denied {
 /// 403 tells an SDK to give up, 5xx and 429 to try again later.
 fn refusal_status(refusal: Refusal) -> StatusCode {
     match refusal {
-        Refusal::UnknownSession | Refusal::UnknownParticipant | Refusal::UnknownTrack => StatusCode::NOT_FOUND,
+        Refusal::UnknownSession | Refusal::UnknownParticipant | Refusal::UnknownTrack | Refusal::UnknownCheckIn => {
+            StatusCode::NOT_FOUND
+        }
         Refusal::Ended
         | Refusal::Full
         | Refusal::Locked
         | Refusal::DuplicateIdentity
         | Refusal::Removed
         | Refusal::NotAllowed
-        | Refusal::EncryptionRequired => StatusCode::FORBIDDEN,
+        | Refusal::EncryptionRequired
+        | Refusal::NotOpenYet
+        | Refusal::WrongRegion
+        | Refusal::Denied
+        | Refusal::NoHandOver
+        | Refusal::NotPresent
+        | Refusal::NotWaiting
+        | Refusal::InCheckIn
+        | Refusal::NoTherapist => StatusCode::FORBIDDEN,
         Refusal::Invalid => StatusCode::BAD_REQUEST,
         Refusal::Limit | Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -97,6 +107,15 @@ fn refusal_word(refusal: Refusal) -> &'static str {
         Refusal::Draining => "draining",
         Refusal::EncryptionRequired => "encryption_required",
         Refusal::Internal => "internal",
+        Refusal::NotOpenYet => "not_open_yet",
+        Refusal::WrongRegion => "wrong_region",
+        Refusal::Denied => "denied",
+        Refusal::NoHandOver => "no_hand_over",
+        Refusal::NotPresent => "not_present",
+        Refusal::NotWaiting => "not_waiting",
+        Refusal::UnknownCheckIn => "unknown_check_in",
+        Refusal::InCheckIn => "in_check_in",
+        Refusal::NoTherapist => "no_therapist",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use parlour_model::{Encryption, Grants, Identity, Redacted, Role, SessionId};
+use parlour_model::{Encryption, Entry, Grants, Identity, Redacted, Role, SessionId};
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_ATTRIBUTES, MAX_METADATA, MAX_NAME, RESERVED_ATTRIBUTE_PREFIX, TokenError};
@@ -93,6 +93,9 @@ pub struct ParlourClaim {
     /// `gcm` or `custom` when this client encrypts its frames end to end: LiveKit's join has no word for it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub encryption: String,
+    /// `hand_over` when the bearer takes over the seat of another device of the same person.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub entry: String,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -112,7 +115,7 @@ impl Claims {
                 can_update_own_metadata: Some(true),
                 ..VideoGrants::default()
             },
-            parlour: ParlourClaim { role: role.as_str().to_owned(), encryption: String::new() },
+            parlour: ParlourClaim { role: role.as_str().to_owned(), ..ParlourClaim::default() },
             ..Self::default()
         }
     }
@@ -143,6 +146,10 @@ impl Claims {
                 "gcm" => Encryption::Gcm,
                 "custom" => Encryption::Custom,
                 _ => Encryption::None,
+            },
+            entry: match self.parlour.entry.as_str() {
+                "hand_over" => Entry::HandOver,
+                _ => Entry::Ordinary,
             },
             grants: self.video.grants(),
             name: Redacted(self.name.clone()),
@@ -191,6 +198,8 @@ pub struct Bearer {
     pub role: Role,
     /// How it encrypts its frames.
     pub encryption: Encryption,
+    /// By which way it comes in.
+    pub entry: Entry,
     /// What the token allows.
     pub grants: Grants,
     /// Shown to others.

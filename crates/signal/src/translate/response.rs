@@ -184,10 +184,24 @@ fn stream_states(states: &[StreamState]) -> Message {
 
 fn reason(refusal: Refusal) -> Reason {
     match refusal {
-        Refusal::UnknownSession | Refusal::UnknownParticipant | Refusal::UnknownTrack => Reason::NotFound,
-        Refusal::NotAllowed | Refusal::Locked | Refusal::Removed | Refusal::EncryptionRequired => Reason::NotAllowed,
+        Refusal::UnknownSession | Refusal::UnknownParticipant | Refusal::UnknownTrack | Refusal::UnknownCheckIn => {
+            Reason::NotFound
+        }
+        Refusal::NotAllowed
+        | Refusal::Locked
+        | Refusal::Removed
+        | Refusal::EncryptionRequired
+        | Refusal::NotOpenYet
+        | Refusal::WrongRegion
+        | Refusal::Denied
+        | Refusal::NoHandOver => Reason::NotAllowed,
         Refusal::Full | Refusal::Limit => Reason::LimitExceeded,
-        Refusal::Invalid | Refusal::DuplicateIdentity => Reason::InvalidRequest,
+        Refusal::Invalid
+        | Refusal::DuplicateIdentity
+        | Refusal::NotPresent
+        | Refusal::NotWaiting
+        | Refusal::InCheckIn
+        | Refusal::NoTherapist => Reason::InvalidRequest,
         Refusal::Ended | Refusal::Draining | Refusal::Internal => Reason::UnclassifiedError,
     }
 }

@@ -272,6 +272,10 @@ impl Stage {
     fn apply_left(&mut self, who: Who, how: Departure) {
         let Some(key) = self.session.seat(&who.identity()) else { return };
         self.session.handle_left(key, how, self.now);
+        self.oracle_left(who, how);
+    }
+
+    fn oracle_left(&mut self, who: Who, how: Departure) {
         if how == Departure::QuickExit && self.oracle.alone(who).is_none() {
             self.oracle.ghosts.insert(who, self.now + Duration::from_secs(15));
         }
@@ -318,6 +322,7 @@ impl Stage {
                 let again = match command {
                     // Whoever is sent out cannot ask again.
                     SessionCommand::End => self.session.handle_command(Actor::Server, command.clone(), self.now),
+                    SessionCommand::QuickExit => Ok(reply.clone()),
                     _ => self.session.handle_command(actor, command.clone(), self.now),
                 };
                 assert_eq!(again, Ok(reply), "the same command was answered differently");
@@ -331,6 +336,7 @@ impl Stage {
         let anyone = match command {
             SessionCommand::Signal
             | SessionCommand::OfferHandOver
+            | SessionCommand::QuickExit
             | SessionCommand::AcceptConsent(_)
             | SessionCommand::AgreeToRecording(_) => return assert!(by.is_some(), "nobody speaks for another"),
             SessionCommand::SetPolicy(_) => return assert_eq!(by, None, "only a server key sets the rules"),
@@ -414,6 +420,9 @@ impl Stage {
     }
 
     fn oracle_obeys(&mut self, by: Option<Who>, command: &SessionCommand, reply: &SessionReply) {
+        if *command == SessionCommand::QuickExit {
+            return self.oracle_left(by.expect("someone"), Departure::QuickExit);
+        }
         let oracle = &mut self.oracle;
         let now = self.now;
         match command {
@@ -496,7 +505,8 @@ impl Stage {
             | SessionCommand::SetLock(_)
             | SessionCommand::ExtendUntil(_)
             | SessionCommand::End
-            | SessionCommand::Signal => {}
+            | SessionCommand::Signal
+            | SessionCommand::QuickExit => {}
         }
     }
 
