@@ -15,7 +15,7 @@ use crate::metrics::Drop as Reason;
 use crate::translate::roster::View;
 
 /// People addressed in one message.
-const MAX_DESTINATIONS: usize = 64;
+pub(crate) const MAX_DESTINATIONS: usize = 64;
 
 /// The sender's side of data for one participant.
 #[derive(Debug)]

@@ -22,6 +22,7 @@ use crate::config::{JOIN_TIMEOUT, MAX_FRAME};
 use crate::joinrequest::{self, ConnectRequest, Intent, JoinRequestError, Query, Wishes};
 use crate::link::{self, Attachment, Beginning};
 use crate::metrics::Drop as Reason;
+use crate::roomservice;
 use crate::service::{Shared, SignalState, unix_now};
 use crate::socket::{self, SocketEnd};
 use crate::token::{self, Bearer, Claims, MAX_METADATA};
@@ -29,15 +30,16 @@ use crate::translate::leave;
 
 mod denied;
 
-/// The signalling routes. Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, or every client
-/// counts as one address.
+/// The routes of signalling and of the server API. Serve them with
+/// `into_make_service_with_connect_info::<SocketAddr>()`, or every client counts as one address.
 pub fn router(state: SignalState) -> Router {
     Router::new()
         .route("/rtc/v1", get(connect_v1))
         .route("/rtc", get(connect_v0))
         .route("/rtc/v1/validate", get(validate).options(preflight))
         .route("/rtc/validate", get(validate).options(preflight))
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(roomservice::router(state))
 }
 
 async fn preflight() -> impl IntoResponse {
@@ -244,16 +246,19 @@ impl Attempt {
         Ok((bearer, claims, Redacted(token.to_owned())))
     }
 
-    /// The address limits are counted for.
     fn address(&self, shared: &Shared) -> IpAddr {
-        let peer = self.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        if !shared.config.behind_proxy {
-            return peer;
-        }
-        // The last entry is the one our own proxy has written.
-        let forwarded =
-            self.headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-        forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
+        address_of(&self.headers, &self.extensions, shared)
     }
+}
+
+/// The address limits are counted for.
+pub(crate) fn address_of(headers: &HeaderMap, extensions: &Extensions, shared: &Shared) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    if !shared.config.behind_proxy {
+        return peer;
+    }
+    // The last entry is the one our own proxy has written.
+    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
 }

@@ -3,7 +3,7 @@
 //! LiveKit's words stop here. This crate holds no rule of a session: it authenticates, translates, orders and bounds.
 //!
 //! A participant has one task (`link`) from join to leave; WebSockets (`socket`) attach to it and detach. `http` decides
-//! who gets one; `translate` is the pure dictionary between the two protocols.
+//! who gets one; `translate` is the pure dictionary between the two protocols; `roomservice` is for integrators' servers.
 
 mod admission;
 pub mod config;
@@ -14,6 +14,7 @@ mod link;
 pub mod metrics;
 mod refresh;
 mod refusals;
+mod roomservice;
 mod service;
 mod simulate;
 mod socket;
@@ -27,4 +28,4 @@ pub use http::router;
 pub use metrics::SignalMetrics;
 pub use service::SignalState;
 pub use stun::StunServer;
-pub use token::{Claims, TokenError, mint, verify};
+pub use token::{Claims, TokenError, VideoGrants, mint, verify};

@@ -11,7 +11,7 @@ use livekit_protocol::signal_response::Message as Response;
 use parlour_engine::EventStream;
 use parlour_model::command::{Action, Joined, Topology};
 use parlour_model::{Event, Identity, LeaveReason, ParticipantSid, SessionId};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::StopAdvice;
@@ -27,7 +27,10 @@ use crate::translate::request::{self, Invalid, Request};
 use crate::translate::roster::View;
 use crate::translate::{join, leave, response};
 
+mod relocate;
 mod resume;
+
+pub(crate) use relocate::Relocation;
 
 /// Resumes that wait at once; a client makes one at a time.
 const ATTACH_BACKLOG: usize = 2;
@@ -55,6 +58,9 @@ pub(crate) struct Link {
     pub(crate) who: Who,
     events: EventStream,
     attachments: mpsc::Receiver<Attachment>,
+    relocations: mpsc::Receiver<Relocation>,
+    /// Told once the participant has left for another session.
+    relocated: Option<oneshot::Sender<()>>,
     /// Dropping it sends what is queued and closes.
     pub(crate) wire: Option<Wire>,
     view: View,
@@ -87,6 +93,7 @@ pub(crate) struct Who {
 enum Wake {
     Event(Option<Event>),
     Attached(Attachment),
+    Relocate(Relocation),
     Request(Option<proto::signal_request::Message>),
     RefreshDue,
     SpeechOver,
@@ -112,10 +119,19 @@ pub(crate) fn spawn(shared: &Arc<Shared>, beginning: Beginning) {
         identity: joined.participant.identity.clone(),
     };
     let (attach, attachments) = mpsc::channel(ATTACH_BACKLOG);
-    let address = LinkAddress { session: who.session.clone(), identity: who.identity.clone(), attachments: attach };
+    // One at a time: whoever finds it full may ask again.
+    let (relocate, relocations) = mpsc::channel(1);
+    let address = LinkAddress {
+        session: who.session.clone(),
+        identity: who.identity.clone(),
+        attachments: attach,
+        relocations: relocate,
+    };
     let mut link = Link {
         events,
         attachments,
+        relocations,
+        relocated: None,
         wire: Some(wire),
         view: View::default(),
         data: DataStamp::new(who.sid.clone(), who.identity.clone()),
@@ -163,6 +179,10 @@ impl Link {
         if !told {
             self.leave().await;
         }
+        if let Some(relocated) = self.relocated.take() {
+            // Whoever asked may have stopped waiting.
+            let _ = relocated.send(());
+        }
     }
 
     async fn handle(&mut self, wake: Wake) -> Flow {
@@ -171,6 +191,7 @@ impl Link {
             // The engine lost the participant without a goodbye.
             Wake::Event(None) => self.handle_event(Event::Leave(LeaveReason::MustRejoin)),
             Wake::Attached(attachment) => self.handle_attachment(attachment).await,
+            Wake::Relocate(relocation) => self.relocate(relocation),
             Wake::Request(Some(message)) => self.handle_request(message),
             Wake::Request(None) => {
                 self.wire = None;
@@ -197,6 +218,8 @@ impl Link {
             Some(attachment) = self.attachments.recv() => Wake::Attached(attachment),
             event = self.events.recv() => Wake::Event(event),
             message = receive(&mut self.wire), if attached => Wake::Request(message),
+            // After the line above, which tells whether the client still hears us.
+            Some(relocation) = self.relocations.recv() => Wake::Relocate(relocation),
             () = sleep_until(due), if attached => Wake::RefreshDue,
             () = sleep_until(speech_over.unwrap_or(due)), if speech_over.is_some() => Wake::SpeechOver,
         }

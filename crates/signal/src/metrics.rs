@@ -7,6 +7,8 @@ use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 pub struct SignalMetrics {
     /// Join attempts by result: `joined`, `resumed`, a refusal, or what was wrong with the token or request.
     pub joins: IntCounterVec,
+    /// Requests of integrators' servers by result: `done` or a word of Twirp.
+    pub server_requests: IntCounterVec,
     /// WebSockets open now.
     pub sockets: IntGauge,
     /// Participants whose signalling this process runs.
@@ -37,6 +39,11 @@ impl SignalMetrics {
         };
         Ok(Self {
             joins: vec("parlour_signal_joins_total", "Join attempts by result.", &["result"])?,
+            server_requests: vec(
+                "parlour_signal_server_requests_total",
+                "Requests to RoomService by result.",
+                &["result"],
+            )?,
             sockets: gauge("parlour_signal_sockets", "Signalling WebSockets open.")?,
             participants: gauge("parlour_signal_participants", "Participants with a signalling link.")?,
             messages: vec("parlour_signal_messages_total", "Signalling messages.", &["direction", "kind"])?,
@@ -47,6 +54,10 @@ impl SignalMetrics {
 
     pub(crate) fn joined(&self, result: &'static str) {
         self.joins.with_label_values(&[result]).inc();
+    }
+
+    pub(crate) fn asked(&self, result: &'static str) {
+        self.server_requests.with_label_values(&[result]).inc();
     }
 
     pub(crate) fn received(&self, kind: &'static str) {

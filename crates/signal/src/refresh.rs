@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use parlour_model::{Grants, SessionId};
 use tokio::time::Instant;
 
 use crate::config::Keys;
 use crate::service::unix_now;
-use crate::token::{self, Claims};
+use crate::token::{self, Claims, VideoGrants};
 
 /// What a refreshed token lives: long enough for any reconnect, short enough to be worthless later.
 const LIFETIME_SECONDS: u64 = 600;
@@ -32,6 +33,12 @@ impl Refresh {
 
     pub(crate) fn due(&self) -> Instant {
         self.due
+    }
+
+    /// The same person's token for another session. `None` when its key is no longer ours.
+    pub(crate) fn elsewhere(&self, session: &SessionId, grants: Grants, keys: &Keys) -> Option<String> {
+        let young = token::refreshed(&self.claims, unix_now(), LIFETIME_SECONDS);
+        token::mint(&Claims { video: VideoGrants::join(session, grants), ..young }, keys).ok()
     }
 
     /// A new token. `None` when its key is no longer ours.

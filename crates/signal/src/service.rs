@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::admission::Admission;
 use crate::config::{SignalConfig, StopAdvice};
-use crate::link::Attachment;
+use crate::link::{Attachment, Relocation};
 use crate::metrics::SignalMetrics;
 use crate::refusals::Refusals;
 
@@ -87,6 +87,11 @@ impl Shared {
         let link = links.get(sid)?;
         (link.session == *session && link.identity == *identity).then(|| link.attachments.clone())
     }
+
+    /// How a stay's link is told to send its client to another session.
+    pub(crate) fn relocations(&self, sid: &ParticipantSid) -> Option<mpsc::Sender<Relocation>> {
+        self.links.lock().get(sid).map(|link| link.relocations.clone())
+    }
 }
 
 /// Where a link is reached.
@@ -94,6 +99,7 @@ pub(crate) struct LinkAddress {
     pub(crate) session: SessionId,
     pub(crate) identity: Identity,
     pub(crate) attachments: mpsc::Sender<Attachment>,
+    pub(crate) relocations: mpsc::Sender<Relocation>,
 }
 
 /// Has an entry for each participant; the engine bounds their number.

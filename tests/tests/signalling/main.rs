@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod harness;
+mod roomservice;
 
 use std::io::Write as _;
 

@@ -63,6 +63,9 @@ pub struct VideoGrants {
     /// May administer the room (server API).
     #[serde(skip_serializing_if = "is_false")]
     pub room_admin: bool,
+    /// With `room_admin`: people of `room` may be taken there (server API).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub destination_room: String,
     /// May publish; missing means yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_publish: Option<bool>,
@@ -170,6 +173,26 @@ impl Claims {
 }
 
 impl VideoGrants {
+    /// What lets someone with these rights into a room.
+    pub(crate) fn join(room: &SessionId, grants: Grants) -> Self {
+        let sources = [
+            (grants.camera, "camera"),
+            (grants.microphone, "microphone"),
+            (grants.screen, "screen_share"),
+            (grants.screen, "screen_share_audio"),
+        ];
+        Self {
+            room: room.as_str().to_owned(),
+            room_join: true,
+            can_publish: Some(grants.may_publish_any()),
+            can_publish_sources: sources.iter().filter(|(may, _)| *may).map(|(_, name)| (*name).to_owned()).collect(),
+            can_subscribe: Some(grants.subscribe),
+            can_publish_data: Some(grants.data),
+            can_update_own_metadata: Some(grants.update_own_metadata),
+            ..Self::default()
+        }
+    }
+
     /// As Parlour understands them.
     pub fn grants(&self) -> Grants {
         let publish = self.can_publish.unwrap_or(true);

@@ -12,7 +12,7 @@ use super::track;
 use crate::token::{MAX_METADATA, MAX_NAME, attributes_fit, permitted_attributes};
 
 /// Tracks or people named in one request.
-const MAX_NAMED: usize = 256;
+pub(crate) const MAX_NAMED: usize = 256;
 /// Longest SDP: thousand sections are over it, twelve people's are a quarter of it.
 const MAX_SDP: usize = 256 * 1024;
 
