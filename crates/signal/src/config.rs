@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use parlour_model::Redacted;
+use parlour_model::session::SessionPolicy;
 
 /// How often a client pings us (whole seconds, told in the join response). What every LiveKit SDK is used to.
 pub const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -70,6 +71,8 @@ pub struct SignalConfig {
     pub region: String,
     /// Bounds.
     pub limits: Limits,
+    /// The rules of rooms that an integrator's server makes without naming any.
+    pub room_policy: SessionPolicy,
     /// Whether `X-Forwarded-For` tells the client's address: only behind a proxy that sets it.
     pub behind_proxy: bool,
 }
@@ -83,6 +86,7 @@ impl SignalConfig {
             node: "parlour".to_owned(),
             region: String::new(),
             limits: Limits::default(),
+            room_policy: SessionPolicy::default(),
             behind_proxy: false,
         }
     }

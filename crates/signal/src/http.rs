@@ -189,8 +189,19 @@ fn wanted(
     if metadata.0.len() > MAX_METADATA || !token::attributes_fit(&attributes.0) {
         return Err(Denied::Request(JoinRequestError::TooLarge));
     }
-    let join =
-        Join { identity, role, grants, name, metadata, attributes, client, topology, encryption, auto_subscribe, entry };
+    let join = Join {
+        identity,
+        role,
+        grants,
+        name,
+        metadata,
+        attributes,
+        client,
+        topology,
+        encryption,
+        auto_subscribe,
+        entry,
+    };
     Ok(Entry { join, session, wishes })
 }
 

@@ -52,13 +52,17 @@ impl Server {
             },
             dtls: DtlsVersions::default(),
             media: MediaConfig::default(),
-            session: SessionOptions { policy, ..SessionOptions::default() },
+            session: SessionOptions { policy: policy.clone(), ..SessionOptions::default() },
             max_rooms: 64,
             max_peers: 256,
         };
         let engine = Engine::start(&config, &EngineMetrics::new(&registry).unwrap()).unwrap();
         let keys = Keys::new([(KEY, "a secret for tests that is long enough")]);
-        let config = SignalConfig { limits, ..SignalConfig::new(keys.clone(), vec!["stun:127.0.0.1:3478".to_owned()]) };
+        let config = SignalConfig {
+            limits,
+            room_policy: policy.clone(),
+            ..SignalConfig::new(keys.clone(), vec!["stun:127.0.0.1:3478".to_owned()])
+        };
         let metrics = SignalMetrics::register(&registry).unwrap();
         let state = SignalState::new(engine.handle(), config, metrics.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

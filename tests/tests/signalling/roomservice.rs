@@ -137,6 +137,22 @@ async fn who_is_removed_stays_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_room_can_be_made_before_anyone_comes() {
+    let server = Server::start().await;
+    let creator = token(&server, VideoGrants { room_create: true, ..VideoGrants::default() });
+    let wish = json!({"name": "s", "metadata": "m", "max_participants": 1, "emptyTimeout": 600});
+    let (_, room) = ask(&server, "CreateRoom", &creator, wish).await;
+    assert_eq!((&room["name"], &room["metadata"], &room["maxParticipants"]), (&json!("s"), &json!("m"), &json!(1)));
+    let (_, again) = ask(&server, "CreateRoom", &creator, json!({"name": "s", "metadata": "other"})).await;
+    assert_eq!(again, room);
+    let (_ada, join) = server.join("s", "ada").await;
+    assert_eq!(room["sid"], join.room.unwrap().sid);
+    assert_eq!(server.ask(&server.token("s", "bob"), &proto::JoinRequest::default()).await.err(), Some(403));
+    let recorded = json!({"name": "r", "egress": {"room": {"roomName": "r"}}});
+    assert_eq!(ask(&server, "CreateRoom", &creator, recorded).await.1["code"], "invalid_argument");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_room_is_over_for_everyone() {
     let server = Server::start().await;
     let (mut ada, _) = server.join("s", "ada").await;

@@ -244,7 +244,12 @@ fn signal(raw: &RawConfig, keys: Keys) -> Result<SignalConfig, ConfigError> {
     if limits.attempts_per_second <= 0.0 || limits.attempt_burst < 1.0 {
         return Err(wrong("limits", "attempts_per_second must be over 0 and attempt_burst at least 1"));
     }
-    Ok(SignalConfig { limits, behind_proxy: raw.http.behind_proxy, ..SignalConfig::new(keys, Vec::new()) })
+    Ok(SignalConfig {
+        limits,
+        behind_proxy: raw.http.behind_proxy,
+        room_policy: session_policy(raw)?,
+        ..SignalConfig::new(keys, Vec::new())
+    })
 }
 
 /// Where the server listens by default.

@@ -1,9 +1,10 @@
-//! Rooms: made, listed, ended. A room is a session that knows no therapist's schedule: it has the server's rules.
+//! Rooms: made, listed, ended. A room made here is a session without a schedule, by the rules that hold for sessions
+//! opened by a token alone; it is gone when the server restarts. Sessions that are kept are made with the control API.
 
 use livekit_protocol as proto;
 use parlour_model::command::Requester;
-use parlour_model::session::SessionCommand;
-use parlour_model::{Command, Redacted};
+use parlour_model::session::{Modality, SessionCommand, SessionKind, SessionPolicy};
+use parlour_model::{Command, Redacted, SessionOpening};
 
 use super::Call;
 use super::twirp::TwirpError;
@@ -11,8 +12,44 @@ use crate::token::MAX_METADATA;
 use crate::translate::roster;
 
 pub(super) async fn create(call: &Call<'_>, request: proto::CreateRoomRequest) -> Result<proto::Room, TwirpError> {
-    call.access.create(&request.name)?;
-    Err(TwirpError::unimplemented("rooms open when the first participant joins"))
+    let session = call.access.create(&request.name)?;
+    if request.egress.is_some() || !request.agents.is_empty() {
+        return Err(TwirpError::invalid("this server records nothing and dispatches no agents"));
+    }
+    if request.metadata.len() > MAX_METADATA {
+        return Err(TwirpError::invalid("the metadata is too long"));
+    }
+    match call.describe(&session).await {
+        Ok((existing, _)) => return Ok(roster::room(&existing)),
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error),
+    }
+    let opening = SessionOpening {
+        kind: SessionKind::default(),
+        modality: Modality::default(),
+        schedule: None,
+        policy: policy(&call.shared.config.room_policy, &request),
+        snapshot: None,
+    };
+    call.ask(&session, Command::Open(Box::new(opening))).await?;
+    if !request.metadata.is_empty() {
+        call.ask(&session, Command::UpdateSessionMetadata(Redacted(request.metadata))).await?;
+    }
+    Ok(roster::room(&call.describe(&session).await?.0))
+}
+
+/// The server's rules with the few that a room may set. LiveKit's two waits, before anyone came and after everyone
+/// left, are one here: the longer.
+fn policy(default: &SessionPolicy, request: &proto::CreateRoomRequest) -> SessionPolicy {
+    let mut policy = default.clone();
+    if request.max_participants > 0 {
+        policy.max_participants = request.max_participants.min(SessionPolicy::HARD_MAX_PARTICIPANTS);
+    }
+    let idle = request.empty_timeout.max(request.departure_timeout);
+    if idle > 0 {
+        policy.idle_end_minutes = idle.div_ceil(60).min(policy.max_minutes);
+    }
+    policy
 }
 
 pub(super) async fn list(
@@ -49,4 +86,23 @@ pub(super) async fn update_metadata(
         call.ask(&session, Command::UpdateSessionMetadata(Redacted(request.metadata))).await?;
     }
     Ok(roster::room(&call.describe(&session).await?.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_changes_its_limits_and_no_other_rule() {
+        let default = SessionPolicy::default();
+        let asked = proto::CreateRoomRequest {
+            max_participants: 100,
+            empty_timeout: 90,
+            departure_timeout: 20,
+            ..Default::default()
+        };
+        let policy = policy(&default, &asked);
+        assert_eq!(policy, SessionPolicy { max_participants: 12, idle_end_minutes: 2, ..default.clone() });
+        assert_eq!(super::policy(&default, &proto::CreateRoomRequest::default()), default);
+    }
 }
