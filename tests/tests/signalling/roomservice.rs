@@ -239,7 +239,7 @@ async fn a_moved_client_is_sent_to_the_other_room_with_the_rights_it_had() {
     let may = me.permission.unwrap();
     assert!(may.can_subscribe && !may.can_publish && !may.can_publish_data && !may.can_update_metadata);
     assert_eq!(eve.update().await[0].identity, "bob");
-    assert_eq!(ask(&server, "MoveParticipant", &mover, request).await.1["code"], "already_exists");
+    assert_eq!(ask(&server, "MoveParticipant", &mover, request).await.1["code"], "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

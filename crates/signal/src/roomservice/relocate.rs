@@ -19,6 +19,7 @@ pub(super) async fn participant(
     if from == to {
         return Err(TwirpError::invalid("the participant is in this room already"));
     }
+    let person = call.person(&from, &request.identity).await?;
     let (destination, people) = call.describe(&to).await?;
     if people.iter().any(|one| one.identity.as_str() == request.identity) {
         return Err(Refusal::DuplicateIdentity.into());
@@ -26,7 +27,6 @@ pub(super) async fn participant(
     if destination.participants >= destination.max_participants {
         return Err(Refusal::Full.into());
     }
-    let person = call.person(&from, &request.identity).await?;
     let link = call.shared.relocations(&person.sid).ok_or_else(unreachable)?;
     let (done, left) = oneshot::channel();
     let relocation = Relocation { to, grants: person.grants, done };

@@ -117,6 +117,16 @@ fn a_bearer_cannot_claim_attributes_of_the_server() {
 }
 
 #[test]
+fn a_refreshed_token_says_the_same_for_longer_and_hands_nothing_over_again() {
+    let mut claims = claims();
+    claims.parlour.entry = "hand_over".into();
+    let refreshed = refreshed(&claims, NOW, 600).bearer().unwrap();
+    let first = claims.bearer().unwrap();
+    assert_eq!((refreshed.entry, first.entry), (parlour_model::Entry::Ordinary, parlour_model::Entry::HandOver));
+    assert_eq!((refreshed.identity, refreshed.role, refreshed.grants), (first.identity, first.role, first.grants));
+}
+
+#[test]
 fn nothing_secret_is_printed() {
     let printed = format!("{:?} {:?}", keys(), Claims { name: "Ada".into(), ..claims() });
     assert!(!printed.contains("secret") && !printed.contains("ada") && !printed.contains("Ada"));
