@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use parlour_model::command::Action;
 use parlour_model::session::SessionPolicy;
-use parlour_model::{Command, LeaveReason, ParticipantSid, Refusal, Reply, SessionId};
+use parlour_model::{Command, Join, LeaveReason, ParticipantSid, Refusal, Reply, Resume, SessionId, SessionNotice};
 use parlour_peer::{Certificate, CertificateError, DtlsVersions, PeerConfig, PeerTimes};
 use parlour_session::SessionOptions;
 use parlour_shard::{Clock, Outbox, Shard, ShardConfig};
 use parlour_simnet::{HomeConfig, HomeId, Network};
 
 pub use parlour_model::Role;
-pub use participant::DirectBot;
+pub use participant::{DirectBot, join};
 
 use crate::endpoint::{Channel, EndpointError};
 use crate::media::{AudioConfig, VideoConfig};
@@ -64,10 +64,15 @@ impl World {
 
     /// A worker whose sessions begin with these rules.
     pub fn with_session(seed: u64, session: SessionOptions) -> Result<Self, CertificateError> {
+        Self::with_times(seed, session, PeerTimes::default())
+    }
+
+    /// As [`Self::with_session`], where silence is noticed at other times.
+    pub fn with_times(seed: u64, session: SessionOptions, times: PeerTimes) -> Result<Self, CertificateError> {
         let epoch = Instant::now();
         let server = SocketAddr::from(SERVER);
         let certificate = Certificate::generate()?;
-        let peer = PeerConfig::new(certificate, vec![server], DtlsVersions::Both, PeerTimes::default())?;
+        let peer = PeerConfig::new(certificate, vec![server], DtlsVersions::Both, times)?;
         let config = ShardConfig {
             peer,
             media: parlour_media::MediaConfig::default(),
@@ -137,10 +142,21 @@ impl World {
         home: Option<HomeId>,
         prepare: impl FnOnce(&mut DirectBot),
     ) -> Result<BotId, Refusal> {
+        self.join_as(session, participant::join(identity, role), home, prepare)
+    }
+
+    /// As [`Self::join_with`], with everything that a token and a client say.
+    pub fn join_as(
+        &mut self,
+        session: &str,
+        join: Join,
+        home: Option<HomeId>,
+        prepare: impl FnOnce(&mut DirectBot),
+    ) -> Result<BotId, Refusal> {
         let id = BotId(self.bots.len());
         let address = self.new_address(home);
         let session = SessionId::from(session);
-        let reply = self.command(&session, Command::Join(Box::new(participant::join(identity, role))));
+        let reply = self.command(&session, Command::Join(Box::new(join)));
         let joined = match reply {
             Reply::Joined(joined) => joined,
             Reply::Refused(refusal) => return Err(refusal),
@@ -225,6 +241,33 @@ impl World {
         self.settle();
     }
 
+    /// A bot that went silent is heard again: its datagrams pass, and its signalling resumes.
+    pub fn come_back(&mut self, id: BotId) -> Result<(), Refusal> {
+        let bot = &mut self.bots[id.0];
+        bot.gone = false;
+        self.by_address.insert(bot.address, id);
+        let resume = Resume { participant: bot.sid().clone(), identity: bot.identity().clone() };
+        let session = bot.session.clone();
+        match self.command(&session, Command::Resume(resume)) {
+            Reply::Resumed(joined) => self.bots[id.0].resumed(*joined),
+            Reply::Refused(refusal) => return Err(refusal),
+            _ => return Err(Refusal::Internal),
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Goes silent at once, whatever the worker was told about it.
+    pub fn silence(&mut self, id: BotId) {
+        self.bots[id.0].gone = true;
+        self.by_address.remove(&self.bots[id.0].address);
+    }
+
+    /// What sessions told the control plane since this was last asked.
+    pub fn session_events(&mut self) -> Vec<SessionNotice> {
+        std::iter::from_fn(|| self.shard.poll_session_event()).collect()
+    }
+
     /// A command, as from the control plane.
     pub fn command(&mut self, session: &SessionId, command: Command) -> Reply {
         let reply = self.shard.handle_command(self.now, session, command);
@@ -293,7 +336,11 @@ impl World {
                 self.shard.handle_datagram(now, datagram.from, self.server, &mut bytes);
                 self.drain_shard();
             } else if let Some(id) = self.by_address.get(&datagram.to) {
-                self.bots[id.0].endpoint.handle_datagram(now, datagram.from, &datagram.payload);
+                let bot = &mut self.bots[id.0];
+                if let Some(arrivals) = &mut bot.arrivals {
+                    arrivals.push((now, datagram.payload.len()));
+                }
+                bot.endpoint.handle_datagram(now, datagram.from, &datagram.payload);
             } else {
                 self.strangers += 1;
             }

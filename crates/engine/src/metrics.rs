@@ -173,6 +173,7 @@ impl Shared {
         raise(&self.life, &["consent_lost"], all.sum(|one| one.shard.consent_lost));
         raise(&self.life, &["offer_refused"], all.sum(|one| one.shard.offers_refused));
         raise(&self.life, &["answer_failed"], all.sum(|one| one.shard.answers_failed));
+        raise(&self.life, &["session_event_dropped"], all.sum(|one| one.shard.session_events_dropped));
         raise(&self.life, &["panic"], all.sum(|one| one.shard.panics));
         for (index, name) in ["dtls_1_2", "dtls_1_3"].into_iter().enumerate() {
             raise(&self.connections, &[name], all.sum(|one| one.shard.connected_dtls[index]));

@@ -79,4 +79,9 @@ impl PeerConfig {
         let dtls = DtlsSettings::new(dtls, times.handshake)?;
         Ok(Arc::new(Self { certificate, candidates, dtls, times }))
     }
+
+    /// How long its peers wait for what.
+    pub fn times(&self) -> PeerTimes {
+        self.times
+    }
 }

@@ -72,7 +72,6 @@ impl Session {
         self.check_capacity(&request.identity, request.role, admission)?;
         self.remember(&request, admission)?;
         let replaced = matches!(way, Way::Replaces).then(|| self.replace_connections(&request.identity)).flatten();
-        self.ghosts.forget(&request.identity);
         self.people.seat(&request.identity, line);
         self.begin(now);
         self.settle(now);

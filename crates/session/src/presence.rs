@@ -43,7 +43,7 @@ impl Ghosts {
         self.ghosts.push(ghost);
     }
 
-    /// Who came back is no ghost.
+    /// Who is back among the others is no ghost.
     pub fn forget(&mut self, identity: &Identity) {
         self.ghosts.retain(|ghost| ghost.identity != *identity);
     }

@@ -187,6 +187,10 @@ impl Session {
         for (identity, person, line) in self.people.seats() {
             let Some(to) = self.derived.spaces.get(&line.key).copied() else { continue };
             let (key, identity, role) = (line.key, identity.clone(), person.role);
+            // Back among the others: as when a lost line comes in anew. In the waiting room it would show.
+            if to.is_shared() {
+                self.ghosts.forget(&identity);
+            }
             match before.get(&key).copied() {
                 None => events.push(SessionEvent::Joined { key, identity, role, space: to }),
                 Some(from) if from != to => events.push(SessionEvent::Moved { key, identity, from, to }),

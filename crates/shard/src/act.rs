@@ -84,7 +84,7 @@ impl RoomContext<'_> {
                 Ok(Reply::Done)
             }
             Command::DescribeSession => {
-                let everyone: Vec<_> = self.room.participants.keys().copied().collect();
+                let everyone: Vec<_> = self.room.present().map(|one| one.key).collect();
                 Ok(Reply::Session(Box::new(self.room.record()), self.room.records(&everyone)))
             }
             // Handled before a room was chosen.
@@ -127,10 +127,10 @@ impl RoomContext<'_> {
     }
 
     fn tell_session_changed(&mut self) {
-        let record = self.room.record();
-        let everyone: Vec<_> = self.room.participants.keys().copied().collect();
+        let everyone: Vec<_> = self.room.present().map(|one| one.key).collect();
         for key in everyone {
-            self.tell(key, Event::SessionChanged(record.clone()));
+            let record = self.record_for(key);
+            self.tell(key, Event::SessionChanged(record));
         }
     }
 }

@@ -82,6 +82,8 @@ pub struct ShardCounters {
     pub connected_dtls: [u64; 2],
     /// Connections that came up, by SRTP profile (AES-128-GCM, AES-256-GCM, AES-128-CM with HMAC-SHA1-80).
     pub connected_srtp: [u64; 3],
+    /// Things told of sessions that were given up because nobody read them.
+    pub session_events_dropped: u64,
     /// Bugs contained.
     pub panics: u64,
     /// Data messages passed on, once per receiver.

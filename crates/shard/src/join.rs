@@ -61,6 +61,7 @@ impl RoomContext<'_> {
             known: BTreeMap::new(),
             quality: None,
             awaits_media_since: Some(self.now),
+            ghost: None,
         };
         self.remember_name(&participant.record.identity, &participant.record.name);
         self.room.participants.insert(key, participant);
@@ -89,7 +90,8 @@ impl RoomContext<'_> {
     fn first_message(&mut self, key: ParticipantKey) -> Result<Joined, Refusal> {
         let others = self.whole_roster(key);
         let participant = self.room.participants.get(&key).ok_or(Refusal::UnknownParticipant)?.record.clone();
-        Ok(Joined { session: self.room.record(), participant, others })
+        let session = self.record_for(key);
+        Ok(Joined { session, participant, others })
     }
 
     /// A seat in the session, or its refusal.
@@ -150,17 +152,30 @@ impl RoomContext<'_> {
     pub(crate) fn dismiss(&mut self, key: ParticipantKey, reason: LeaveReason) {
         self.tell(key, Event::Leave(reason));
         self.notify_all_unpublished(key);
-        let Some(participant) = self.room.participants.remove(&key) else { return };
+        self.hang_up(key);
+        self.forget(key);
+    }
+
+    /// The client is told no more and its connections are closed.
+    pub(crate) fn hang_up(&mut self, key: ParticipantKey) {
+        let Some(participant) = self.room.participants.get(&key).filter(|one| one.ghost.is_none()) else { return };
         for peer in participant.transport.peers() {
             if let Some(slot) = self.peers.touch(peer) {
                 slot.peer.close(self.now);
             }
         }
+        self.counters.leaves += 1;
+    }
+
+    /// Nothing of the participant is left.
+    pub(crate) fn forget(&mut self, key: ParticipantKey) {
+        if self.room.participants.remove(&key).is_none() {
+            return;
+        }
         self.room.publications.retain(|_, publication| publication.publisher != key);
         self.room.media.remove_participant(key, self.now);
         self.room.messages.retain(|(from, to), _| *from != key && *to != key);
         self.forget_stale_wishes();
-        self.counters.leaves += 1;
     }
 
     /// Everyone is out, and the session with them.
@@ -178,6 +193,7 @@ impl RoomContext<'_> {
     /// Offers that waited too long for an announcement are answered without it.
     pub(crate) fn check_deadlines(&mut self) {
         let now = self.now;
+        self.silence_ghosts();
         let waited = |one: &Participant| one.publishing.waiting_offer.is_some_and(|offer| offer.until <= now);
         let overdue: Vec<_> = self.room.participants.values().filter(|one| waited(one)).map(|one| one.key).collect();
         for key in overdue {

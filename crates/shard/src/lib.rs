@@ -9,6 +9,7 @@ mod config;
 mod counters;
 mod data;
 mod demux;
+mod ghost;
 mod goodbye;
 mod join;
 mod names;

@@ -285,8 +285,7 @@ impl RoomContext<'_> {
     pub(crate) fn ask_for_offers(&mut self) {
         let unsettled: Vec<_> = self
             .room
-            .participants
-            .values()
+            .present()
             .filter(|one| !one.receiving.asked)
             .filter(|one| one.receiving.sections.unsettled() || one.transport.awaits_first_offer())
             .map(|one| (one.key, one.transport.topology))

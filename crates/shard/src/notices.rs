@@ -14,25 +14,20 @@ const MAX_NOTICES: usize = 16_384;
 #[derive(Default)]
 pub(crate) struct Notices {
     waiting: VecDeque<SessionNotice>,
-    dropped: u64,
 }
 
 impl Notices {
-    /// At the bound it is not taken: what came first stays in order.
-    fn push(&mut self, notice: SessionNotice) {
-        if self.waiting.len() < MAX_NOTICES {
+    /// At the bound it is not taken, and false: what came first stays in order.
+    fn push(&mut self, notice: SessionNotice) -> bool {
+        let has_room = self.waiting.len() < MAX_NOTICES;
+        if has_room {
             self.waiting.push_back(notice);
-        } else {
-            self.dropped += 1;
         }
+        has_room
     }
 
     pub(crate) fn pop(&mut self) -> Option<SessionNotice> {
         self.waiting.pop_front()
-    }
-
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
     }
 }
 
@@ -40,13 +35,14 @@ impl RoomContext<'_> {
     /// Tells the control plane.
     pub(crate) fn notify(&mut self, event: SessionEvent) {
         let participant = seat_in(&event).and_then(|key| self.room.participants.get(&key));
-        self.notices.push(SessionNotice {
+        let is_kept = self.notices.push(SessionNotice {
             session: self.room.id.clone(),
             room: self.room.sid.clone(),
             participant: participant.map(|one| one.record.sid.clone()),
             at_ms: self.clock.unix_ms_at(self.now),
             event,
         });
+        self.counters.session_events_dropped += u64::from(!is_kept);
     }
 }
 

@@ -11,6 +11,7 @@ use parlour_model::{
 use parlour_peer::ChannelId;
 
 use crate::demux::PeerKey;
+use crate::ghost::Ghost;
 use crate::sections::SendSections;
 
 /// One participant.
@@ -26,6 +27,8 @@ pub(crate) struct Participant {
     pub(crate) quality: Option<ConnectionQuality>,
     /// Since when it waits for the first packet of anybody's media.
     pub(crate) awaits_media_since: Option<Instant>,
+    /// Left by quick exit; others still see a lost line.
+    pub(crate) ghost: Option<Ghost>,
 }
 
 /// What a client was last told of someone.
@@ -214,7 +217,8 @@ impl Receiving {
 impl Participant {
     /// When something of this participant is due.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Instant> {
-        self.publishing.waiting_offer.map(|offer| offer.until).into_iter()
+        let ghost = self.ghost.as_ref().and_then(|ghost| ghost.silent_from);
+        self.publishing.waiting_offer.map(|offer| offer.until).into_iter().chain(ghost)
     }
 
     /// Something that others are told of has changed.

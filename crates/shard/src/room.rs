@@ -76,13 +76,19 @@ impl Room {
         self.queued = false;
     }
 
+    /// Everyone who is here, ghosts not.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Participant> {
+        self.participants.values().filter(|one| one.ghost.is_none())
+    }
+
     pub(crate) fn by_sid(&self, sid: &ParticipantSid) -> Option<ParticipantKey> {
         // At most twelve people: a walk is faster than a table.
-        self.participants.values().find(|one| one.record.sid == *sid).map(|one| one.key)
+        self.present().find(|one| one.record.sid == *sid).map(|one| one.key)
     }
 
     pub(crate) fn by_identity(&self, identity: &Identity) -> Option<ParticipantKey> {
-        self.participants.values().find(|one| one.record.identity == *identity).map(|one| one.key)
+        let seat = self.session.seat(identity).filter(|key| self.participants.contains_key(key));
+        seat.or_else(|| self.present().find(|one| one.record.identity == *identity).map(|one| one.key))
     }
 
     pub(crate) fn publication_by_sid(&self, sid: &TrackSid) -> Option<PublicationKey> {
@@ -90,13 +96,13 @@ impl Room {
     }
 
     pub(crate) fn record(&self) -> SessionRecord {
-        let publishers = self.participants.values().filter(|one| !one.record.tracks.is_empty()).count();
+        let publishers = self.present().filter(|one| !one.record.tracks.is_empty()).count();
         SessionRecord {
             id: self.id.clone(),
             sid: self.sid.clone(),
             metadata: self.metadata.clone(),
             created_at_ms: self.created_at_ms,
-            participants: self.participants.len() as u32,
+            participants: self.present().count() as u32,
             publishers: publishers as u32,
             max_participants: self.session.policy().max_participants,
         }

@@ -1,6 +1,7 @@
 //! Who is told of whom. A client's roster follows the session's: what it is told is the difference between what it
 //! knows and what it may know. This is the one place where news of a person leaves, and it asks the session.
 
+use parlour_model::command::SessionRecord;
 use parlour_model::{Event, ParticipantKey, ParticipantRecord, ParticipantState};
 
 use crate::participant::Known;
@@ -9,7 +10,7 @@ use crate::room::RoomContext;
 impl RoomContext<'_> {
     /// Brings every client's roster up to date.
     pub(crate) fn sync_rosters(&mut self) {
-        let viewers: Vec<_> = self.room.participants.keys().copied().collect();
+        let viewers: Vec<_> = self.room.present().map(|one| one.key).collect();
         for viewer in viewers {
             let updates = self.roster_updates(viewer);
             if !updates.is_empty() {
@@ -54,6 +55,17 @@ impl RoomContext<'_> {
             participant.known.insert(viewer, own);
         }
         records
+    }
+}
+
+impl RoomContext<'_> {
+    /// The session as this viewer may know it: how many others there are is told by who they are, and by nothing else.
+    pub(crate) fn record_for(&self, viewer: ParticipantKey) -> SessionRecord {
+        let mut seen = self.room.visible_to(viewer);
+        seen.push(viewer);
+        let seen = seen.iter().filter_map(|key| self.room.participants.get(key));
+        let publishers = seen.clone().filter(|one| !one.record.tracks.is_empty()).count();
+        SessionRecord { participants: seen.count() as u32, publishers: publishers as u32, ..self.room.record() }
     }
 }
 

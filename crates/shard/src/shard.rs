@@ -185,11 +185,6 @@ impl Shard {
         self.notices.pop()
     }
 
-    /// Things told of sessions that were given up because nobody read them.
-    pub fn dropped_session_events(&self) -> u64 {
-        self.notices.dropped()
-    }
-
     /// What was counted by the shard itself; [`Self::snapshot`] has all.
     pub fn counters(&self) -> &ShardCounters {
         &self.counters

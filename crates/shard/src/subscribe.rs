@@ -15,7 +15,8 @@ const MAX_WISHES: usize = 128;
 impl RoomContext<'_> {
     /// Brings every client's subscriptions up to date with who is there and what they publish.
     pub(crate) fn sync_subscriptions(&mut self) {
-        let receivers: Vec<_> = self.room.participants.keys().copied().collect();
+        // A ghost keeps what it had, as a lost line does.
+        let receivers: Vec<_> = self.room.present().map(|one| one.key).collect();
         for receiver in receivers {
             let wanted = self.wanted_by(receiver);
             let Some(participant) = self.room.participants.get_mut(&receiver) else { continue };

@@ -12,6 +12,7 @@ impl RoomContext<'_> {
     /// Brings forwarding, rosters and subscriptions in line with the session.
     pub(crate) fn bring_up_to_date(&mut self) {
         self.handle_session_events();
+        self.lay_ghosts();
         self.cut_edges();
         self.sync_rosters();
         self.open_edges();
@@ -25,7 +26,7 @@ impl RoomContext<'_> {
         while let Some(event) = self.room.session.poll_event() {
             match event {
                 SessionEvent::Close { key, reason } => {
-                    self.dismiss(key, reason);
+                    self.close(key, reason);
                     continue;
                 }
                 SessionEvent::Mute { key, target, .. } => self.mute_for_therapist(key, target),
@@ -49,19 +50,25 @@ impl RoomContext<'_> {
 
     /// Edges that are no more are cut before anything else happens.
     fn cut_edges(&mut self) {
-        if self.room.edges_version != self.room.session.edges_version() {
-            let edges = self.room.edges.intersection(self.room.session.edges()).copied().collect();
-            self.room.edges = edges;
+        if self.is_table_stale() {
+            let table = self.table();
+            self.room.edges.retain(|edge| table.contains(edge));
             self.room.media.set_edges(&self.room.edges, self.now);
         }
     }
 
     /// New edges open once their receivers are in the rosters of their senders.
     fn open_edges(&mut self) {
-        if self.room.edges_version != self.room.session.edges_version() {
+        if self.is_table_stale() {
+            self.room.edges = self.table();
             self.room.edges_version = self.room.session.edges_version();
-            self.room.edges = self.room.session.edges().clone();
             self.room.media.set_edges(&self.room.edges, self.now);
         }
+    }
+
+    /// Ghosts' edges come and go without the session's.
+    fn is_table_stale(&self) -> bool {
+        self.room.edges_version != self.room.session.edges_version()
+            || self.room.participants.values().any(|one| one.ghost.is_some())
     }
 }

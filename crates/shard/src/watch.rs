@@ -31,8 +31,7 @@ impl RoomContext<'_> {
         let receivers: Vec<_> = self.room.participants.keys().copied().collect();
         for receiver in receivers {
             let audible = |publisher: ParticipantKey| {
-                publisher == receiver
-                    || self.room.session.edges().contains(&Edge { publisher, receiver, medium: Medium::Audio })
+                publisher == receiver || self.room.edges.contains(&Edge { publisher, receiver, medium: Medium::Audio })
             };
             let speakers: Vec<_> = levels
                 .iter()

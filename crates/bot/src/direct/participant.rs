@@ -35,6 +35,10 @@ pub struct DirectBot {
     pub lets_out: Option<fn(&[u8]) -> bool>,
     /// Its datagrams from now on, if somebody listens.
     pub tapped: Option<Vec<Vec<u8>>>,
+    /// When and how large what reaches it is from now on, if somebody looks.
+    pub arrivals: Option<Vec<(Instant, usize)>>,
+    /// What it is told from now on, if somebody looks.
+    pub told: Option<Vec<(Instant, Event)>>,
     pub(super) session: SessionId,
     pub(super) address: SocketAddr,
     pub(super) home: Option<HomeId>,
@@ -66,6 +70,8 @@ impl DirectBot {
             edit_answer: None,
             lets_out: None,
             tapped: None,
+            arrivals: None,
+            told: None,
             session,
             address,
             home,
@@ -81,6 +87,17 @@ impl DirectBot {
     /// Its stay.
     pub fn sid(&self) -> &ParticipantSid {
         &self.me.sid
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.me.identity
+    }
+
+    /// The server's first message after a break.
+    pub(super) fn resumed(&mut self, joined: Joined) {
+        self.others = joined.others.into_iter().map(|other| (other.sid.clone(), other)).collect();
+        self.me = joined.participant;
     }
 
     /// Where the worker sees it.
@@ -184,6 +201,9 @@ impl DirectBot {
     }
 
     pub(super) fn handle_event(&mut self, event: Event, now: Instant) {
+        if let Some(told) = &mut self.told {
+            told.push((now, event.clone()));
+        }
         match event {
             Event::Roster(changed) => {
                 for record in changed {
@@ -249,7 +269,8 @@ impl From<DataChannel> for Channel {
     }
 }
 
-pub(super) fn join(identity: &str, role: Role) -> Join {
+/// A request to come in, as most bots make it.
+pub fn join(identity: &str, role: Role) -> Join {
     Join {
         identity: Identity::from(identity),
         role,

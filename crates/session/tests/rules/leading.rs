@@ -254,6 +254,19 @@ fn a_quick_exit_is_told_to_therapists_and_looks_lost_to_the_partner() {
 }
 
 #[test]
+fn who_is_back_in_the_waiting_room_after_a_quick_exit_still_looks_lost_to_the_partner() {
+    let mut stage = couple();
+    let (a, b) = (stage.key(A), stage.key(B));
+    stage.ok(A, SessionCommand::QuickExit);
+    stage.wait(3);
+    stage.join(A);
+    assert!(matches!(stage.space(A), Space::Waiting(_)), "a link left open does not lead inside");
+    assert!(stage.session.roster(b).any(|key| key == a));
+    stage.ok(T, SessionCommand::Admit(A.identity()));
+    assert!(!stage.session.roster(b).any(|key| key == a) && stage.reaches(A, B));
+}
+
+#[test]
 fn clients_command_nobody() {
     let mut stage = couple();
     let b = B.identity();

@@ -228,9 +228,6 @@ impl Stage {
             fact = Fact { admission, seat: Some(key), encryption, grants: Grants::ALL, left_at: None, ..fact };
             (fact.successor, fact.lost, fact.signalling_lost) = (None, false, false);
         }
-        if entry == Entry::Ordinary {
-            self.oracle.ghosts.remove(&who);
-        }
         self.oracle.facts.insert(who, fact);
     }
 
@@ -417,6 +414,11 @@ impl Stage {
             self.told.push(event);
         }
         assert_eq!(self.session.dropped_events(), 0);
+        let ghosts = self.oracle.ghosts.keys().copied();
+        let back = ghosts.filter(|who| self.oracle.facts[who].seat.is_some() && self.oracle.alone(*who).is_none());
+        for who in back.collect::<Vec<_>>() {
+            self.oracle.ghosts.remove(&who);
+        }
     }
 
     fn oracle_obeys(&mut self, by: Option<Who>, command: &SessionCommand, reply: &SessionReply) {

@@ -1,0 +1,7 @@
+//! The rules of therapy sessions, kept by the real worker: bots on simulated links in virtual time, with packets, events
+//! and datagrams counted where the bots get them.
+
+#![allow(clippy::unwrap_used)]
+
+mod exit;
+mod stage;
