@@ -159,6 +159,8 @@ impl Worker {
         if let (Reply::Joined(joined), Some(events)) = (&answer, events) {
             self.streams.insert(joined.participant.sid.clone(), events);
         }
+        // What came of a command is told before its reply: whoever has the reply can wait for the record of it.
+        self.tell_of_sessions();
         if let Some(reply) = reply {
             // Whoever asked may be gone.
             let _ = reply.send(answer);

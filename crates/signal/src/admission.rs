@@ -125,7 +125,8 @@ impl Drop for Seat {
     }
 }
 
-fn counted_as(address: IpAddr) -> IpAddr {
+/// The address under which limits count this one: of IPv6 its /64.
+pub fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),

@@ -219,7 +219,11 @@ async fn enter(
             return Err(Refusal::Draining);
         }
         // An engine that takes longer than clients wait is no better than one that refuses.
-        tokio::time::timeout(JOIN_TIMEOUT, shared.engine.join(&session, join)).await.unwrap_or(Err(Refusal::Limit))
+        let coming_in = async {
+            shared.open(&session).await?;
+            shared.engine.join(&session, join).await
+        };
+        tokio::time::timeout(JOIN_TIMEOUT, coming_in).await.unwrap_or(Err(Refusal::Limit))
     };
     match joining.await {
         Ok((joined, events)) => {
@@ -264,9 +268,14 @@ impl Attempt {
 
 /// The address limits are counted for.
 pub(crate) fn address_of(headers: &HeaderMap, extensions: &Extensions, shared: &Shared) -> IpAddr {
+    client_address(headers, extensions, shared.config.behind_proxy)
+}
+
+/// Where a request comes from: the peer of its connection, or what our own proxy says of it.
+pub fn client_address(headers: &HeaderMap, extensions: &Extensions, behind_proxy: bool) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    if !shared.config.behind_proxy {
+    if !behind_proxy {
         return peer;
     }
     // The last entry is the one our own proxy has written.

@@ -8,6 +8,7 @@
 mod admission;
 pub mod config;
 mod data;
+mod directory;
 mod http;
 pub mod joinrequest;
 mod link;
@@ -23,8 +24,10 @@ pub mod token;
 mod translate;
 pub mod wire;
 
+pub use admission::counted_as;
 pub use config::{Keys, Limits, SignalConfig, StopAdvice};
-pub use http::router;
+pub use directory::{AdHoc, SessionDirectory};
+pub use http::{client_address, router};
 pub use metrics::SignalMetrics;
 pub use service::SignalState;
 pub use stun::StunServer;

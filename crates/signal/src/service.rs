@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parlour_engine::EngineHandle;
-use parlour_model::{Identity, ParticipantSid, SessionId};
+use parlour_model::{Command, Identity, ParticipantSid, Refusal, SessionId};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::admission::Admission;
 use crate::config::{SignalConfig, StopAdvice};
+use crate::directory::{AdHoc, SessionDirectory};
 use crate::link::{Attachment, Relocation};
 use crate::metrics::SignalMetrics;
 use crate::refusals::Refusals;
@@ -26,16 +27,28 @@ pub(crate) struct Shared {
     pub(crate) metrics: SignalMetrics,
     pub(crate) admission: Admission,
     pub(crate) refusals: Refusals,
+    pub(crate) directory: Arc<dyn SessionDirectory>,
     links: Links,
     stop: watch::Sender<Option<StopAdvice>>,
 }
 
 impl SignalState {
-    /// A service in front of `engine`.
+    /// A service in front of `engine` that opens any room a token names.
     pub fn new(engine: EngineHandle, config: SignalConfig, metrics: SignalMetrics) -> Self {
+        Self::with_directory(engine, config, metrics, Arc::new(AdHoc))
+    }
+
+    /// A service in front of `engine` that opens the sessions `directory` knows.
+    pub fn with_directory(
+        engine: EngineHandle,
+        config: SignalConfig,
+        metrics: SignalMetrics,
+        directory: Arc<dyn SessionDirectory>,
+    ) -> Self {
         let shared = Shared {
             admission: Admission::new(config.limits),
             refusals: Refusals::default(),
+            directory,
             links: Links::default(),
             stop: watch::Sender::new(None),
             engine,
@@ -56,6 +69,14 @@ impl SignalState {
 }
 
 impl Shared {
+    /// Opens the session of a join, if it is not open, as the directory wants it.
+    pub(crate) async fn open(&self, session: &SessionId) -> Result<(), Refusal> {
+        if let Some(opening) = self.directory.find(session).await? {
+            self.engine.request(session, Command::Open(Box::new(opening))).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn stopping(&self) -> watch::Receiver<Option<StopAdvice>> {
         self.stop.subscribe()
     }

@@ -38,6 +38,16 @@ actions! {
     KeyCreated = "key.created",
     /// An API key was taken back.
     KeyRevoked = "key.revoked",
+    /// An API key was given a successor and an end.
+    KeyRotated = "key.rotated",
+    /// The server began; who was in a session is held.
+    ServerStarted = "server.started",
+    /// Something is asked of a session; what came of it follows.
+    CommandAsked = "command.asked",
+    /// Events are sent to a further place.
+    WebhookCreated = "webhook.created",
+    /// And no longer.
+    WebhookDeleted = "webhook.deleted",
     /// The server runs with another configuration.
     ConfigChanged = "config.changed",
     /// A session was made.

@@ -52,6 +52,9 @@ pub enum Unavailable {
     /// Reading or writing failed.
     #[error("input or output failed")]
     Io,
+    /// More waits for the disk than it can take.
+    #[error("too much waits for the disk")]
+    Busy,
 }
 
 impl Unavailable {
@@ -63,6 +66,7 @@ impl Unavailable {
             Self::Locked => "locked",
             Self::CannotOpen => "cannot_open",
             Self::Io => "io",
+            Self::Busy => "busy",
         }
     }
 }

@@ -32,6 +32,6 @@ pub use idempotency::{Claim, SavedResponse};
 pub use keys::{ApiKey, NewApiKey};
 pub use outbox::{Delivery, Endpoint, NewEndpoint, StoredEvent};
 pub use retention::{Purged, Retention};
-pub use sessions::{NewSession, SessionRow, SessionSpec};
-pub use store::{Change, Store};
+pub use sessions::{BackupPlan, NewSession, SessionRow, SessionSpec};
+pub use store::{Change, LogSync, Store};
 pub use tickets::{NewTicket, Ticket, TicketRefusal};

@@ -2,7 +2,7 @@
 //! retried over days, then laid aside as dead until replayed.
 
 use parlour_model::SessionId;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::error::StoreError;
 use crate::store::{Change, Store};
@@ -92,10 +92,7 @@ fn event_from_row(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
 impl Change<'_> {
     /// Keeps an event of a session and puts it on its way to every endpoint in use. Returns its number.
     pub fn emit(&mut self, session: &SessionId, kind: &str, body: &str, now_ms: i64) -> Result<i64, StoreError> {
-        let seq: i64 = self
-            .transaction
-            .prepare_cached("UPDATE session SET event_seq = event_seq + 1 WHERE id = ?1 RETURNING event_seq")?
-            .query_row([session.as_str()], |row| row.get(0))?;
+        let seq = self.next_event_seq(session)?;
         let number: i64 = self
             .transaction
             .prepare_cached(
@@ -110,6 +107,22 @@ impl Change<'_> {
             )?
             .execute(params![number, session.as_str(), now_ms, MAX_PENDING])?;
         Ok(number)
+    }
+
+    /// A room that was opened by a token alone has no row of its own: its events count on from the last one kept.
+    fn next_event_seq(&mut self, session: &SessionId) -> Result<i64, StoreError> {
+        let counted: Option<i64> = self
+            .transaction
+            .prepare_cached("UPDATE session SET event_seq = event_seq + 1 WHERE id = ?1 RETURNING event_seq")?
+            .query_row([session.as_str()], |row| row.get(0))
+            .optional()?;
+        match counted {
+            Some(seq) => Ok(seq),
+            None => Ok(self
+                .transaction
+                .prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM event WHERE session = ?1")?
+                .query_row([session.as_str()], |row| row.get(0))?),
+        }
     }
 
     /// Makes an endpoint; it is sent what happens from now on.

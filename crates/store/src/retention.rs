@@ -60,11 +60,13 @@ pub struct Purged {
 }
 
 impl Purged {
-    fn total(self) -> usize {
+    /// All of them.
+    pub fn total(self) -> usize {
         self.sessions + self.tickets + self.consents + self.events + self.audit + self.idempotency
     }
 
-    fn add(&mut self, other: Self) {
+    /// With those of another step.
+    pub fn add(&mut self, other: Self) {
         self.sessions += other.sessions;
         self.tickets += other.tickets;
         self.consents += other.consents;
@@ -86,17 +88,24 @@ impl Store {
                 break;
             }
         }
+        self.finish_purge(purged, now_ms)?;
+        Ok(purged)
+    }
+
+    /// After the last [`Change::purge_step`]: says in the log what was taken away, and empties the write-ahead log,
+    /// which holds it in the clear until it is overwritten.
+    pub fn finish_purge(&mut self, purged: Purged, now_ms: i64) -> Result<(), StoreError> {
         if purged.total() > 0 {
             self.change(|change| change.audit(&record_of(purged, now_ms)))?;
-            // Out of the write-ahead log too: what was purged is in there in the clear until it is overwritten.
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
-        Ok(purged)
+        Ok(())
     }
 }
 
 impl Change<'_> {
-    fn purge_step(&mut self, retention: &Retention, now_ms: i64) -> Result<Purged, StoreError> {
+    /// Takes a few rows of each class away; nothing was left when its total is zero.
+    pub fn purge_step(&mut self, retention: &Retention, now_ms: i64) -> Result<Purged, StoreError> {
         let before = |days: u32| now_ms.saturating_sub(i64::from(days) * DAY_MS);
         Ok(Purged {
             sessions: self.purge_from("session", "number", "ended_at", before(retention.sessions_days))?,

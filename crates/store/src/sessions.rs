@@ -23,7 +23,18 @@ pub struct SessionSpec {
     /// When.
     pub schedule: Option<Schedule>,
     /// Shown to participants when media fails.
-    pub backup_plan: Redacted<String>,
+    pub backup_plan: Redacted<Option<BackupPlan>>,
+    /// What the policy's consent is given to, in full.
+    pub consent_text: Option<String>,
+}
+
+/// What people do when the call does not work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupPlan {
+    /// In words.
+    pub text: String,
+    /// Whom to call; empty: nobody.
+    pub phone: String,
 }
 
 /// A session to be made.
@@ -69,19 +80,20 @@ struct SpecText {
     kind: SessionKind,
     modality: Modality,
     schedule: Option<Schedule>,
-    backup_plan: String,
+    backup_plan: Option<BackupPlan>,
+    #[serde(default)]
+    consent_text: Option<String>,
 }
 
 impl SessionSpec {
     fn to_json(&self) -> Result<String, StoreError> {
-        let Redacted(backup_plan) = self.backup_plan.clone();
-        let text = SpecText { kind: self.kind, modality: self.modality, schedule: self.schedule, backup_plan };
-        Ok(serde_json::to_string(&text)?)
+        let Self { kind, modality, schedule, backup_plan: Redacted(backup_plan), consent_text } = self.clone();
+        Ok(serde_json::to_string(&SpecText { kind, modality, schedule, backup_plan, consent_text })?)
     }
 
     fn from_json(text: &str) -> Result<Self, StoreError> {
-        let SpecText { kind, modality, schedule, backup_plan } = serde_json::from_str(text)?;
-        Ok(Self { kind, modality, schedule, backup_plan: Redacted(backup_plan) })
+        let SpecText { kind, modality, schedule, backup_plan, consent_text } = serde_json::from_str(text)?;
+        Ok(Self { kind, modality, schedule, backup_plan: Redacted(backup_plan), consent_text })
     }
 }
 

@@ -1,11 +1,12 @@
 //! The open file, and changes to it.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, Unavailable};
 use crate::schema;
 
 /// How long a write waits for another process (a backup, the command line) to be done with the file.
@@ -77,6 +78,27 @@ impl Store {
         Ok(done)
     }
 
+    /// From now on a change is appended to the write-ahead log, so that it survives the end of the process, but not
+    /// synced: whoever changes asks the returned [`LogSync`] before telling anyone that it is safe from a loss of power
+    /// too. Several changes then share one sync, and those that come while it runs need not wait for it to begin.
+    /// `None`: the store is in memory.
+    ///
+    /// SQLite calls this `synchronous = NORMAL`: the file cannot be damaged by it, since SQLite still syncs around
+    /// each checkpoint; what is at stake is only the newest changes, and those are what the returned handle is for.
+    pub fn leave_syncing_to_caller(&mut self) -> Result<Option<LogSync>, StoreError> {
+        let Some(file) = self.connection.path().filter(|path| !path.is_empty()).map(PathBuf::from) else {
+            return Ok(None);
+        };
+        // One change synced by SQLite makes the log, and its name in the folder, safe. The file stays the same one
+        // for as long as a connection is open.
+        self.change(|change| change.touch())?;
+        let mut log = file.into_os_string();
+        log.push("-wal");
+        let log = File::open(PathBuf::from(log)).map_err(|_| Unavailable::CannotOpen)?;
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(Some(LogSync(log)))
+    }
+
     fn prepared(mut connection: Connection) -> Result<Self, StoreError> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // What was acknowledged survives the loss of power, not only of the process.
@@ -90,5 +112,27 @@ impl Store {
         connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
         schema::migrate(&mut connection)?;
         Ok(Self { connection })
+    }
+}
+
+impl Change<'_> {
+    /// Writes what is there once more.
+    fn touch(&mut self) -> Result<(), StoreError> {
+        self.transaction.execute("UPDATE audit_bounds SET head_seq = head_seq", [])?;
+        Ok(())
+    }
+}
+
+/// The write-ahead log, to be synced.
+#[derive(Debug)]
+pub struct LogSync(File);
+
+impl LogSync {
+    /// Everything that was changed before this call is on the disk after it.
+    ///
+    /// # Errors
+    /// When the disk says no: nobody knows then what is on it.
+    pub fn sync(&self) -> Result<(), Unavailable> {
+        self.0.sync_data().map_err(|_| Unavailable::Io)
     }
 }

@@ -1,7 +1,8 @@
+use parlour_model::Redacted;
 use parlour_model::session::{ConsentText, Modality, SessionPhase, SessionPolicy};
 use parlour_store::{Claim, Consent, Retention, SavedResponse, SessionSpec, Store, StoreError};
 
-use crate::stage::{DAY, NOW, change, session, snapshot, store};
+use crate::stage::{DAY, NOW, change, plan, session, snapshot, store};
 
 #[test]
 fn a_session_comes_back_as_it_was_kept() {
@@ -119,7 +120,7 @@ fn what_was_purged_is_not_in_the_file_any_more() {
     let path = folder.path().join("parlour.db");
     let mut store = Store::open(&path).unwrap();
     let mut secret = session("s");
-    secret.spec.backup_plan = "SECRET-PHONE-NUMBER".to_owned().into();
+    secret.spec.backup_plan = Redacted(Some(plan("SECRET-PHONE-NUMBER")));
     change(&mut store, |change| change.create_session(&secret));
     change(&mut store, |change| change.end_session(&"s".into(), NOW));
     let holds_it = || {

@@ -1,8 +1,10 @@
 //! A store to play with, and things to put into it.
 
 use parlour_model::session::{Admission, Floor, PersonSnapshot, SessionPhase, SessionPolicy, SessionSnapshot};
-use parlour_model::{Identity, Role, SessionId};
-use parlour_store::{Action, AuditRecord, NewSession, PseudonymKey, SessionSpec, Store, StoreError, Subject};
+use parlour_model::{Identity, Redacted, Role, SessionId};
+use parlour_store::{
+    Action, AuditRecord, BackupPlan, NewSession, PseudonymKey, SessionSpec, Store, StoreError, Subject,
+};
 
 pub const NOW: i64 = 1_800_000_000_000;
 pub const DAY: i64 = 86_400_000;
@@ -11,11 +13,15 @@ pub fn key() -> PseudonymKey {
     PseudonymKey::new(&[7; 32])
 }
 
+pub fn plan(phone: &str) -> BackupPlan {
+    BackupPlan { text: "call".to_owned(), phone: phone.to_owned() }
+}
+
 pub fn session(id: &str) -> NewSession {
     NewSession {
         id: id.into(),
         external_id: None,
-        spec: SessionSpec { backup_plan: "call +47 22 00 00 00".to_owned().into(), ..SessionSpec::default() },
+        spec: SessionSpec { backup_plan: Redacted(Some(plan("+47 22 00 00 00"))), ..SessionSpec::default() },
         policy: SessionPolicy::default(),
         created_at_ms: NOW,
     }

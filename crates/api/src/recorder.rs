@@ -1,0 +1,242 @@
+//! Writes down what sessions tell: for each event its audit record and its entry in the outbox, and for each session
+//! that something happened in, how it is now. One task, so that everything is in order.
+//!
+//! A command's answer waits here until what came of it is on the disk ([`Recorder::settle`]). The recorder takes
+//! everything that has come since its last write and writes it at once, so that many commands share one sync.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use parlour_engine::EngineHandle;
+use parlour_model::session::{SessionEvent, SessionSnapshot};
+use parlour_model::{Command, Reply, SessionId, SessionNotice};
+use parlour_store::{AuditRecord, Change, PseudonymKey, StoreError, Subject};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ledger::Ledger;
+use crate::metrics::ApiMetrics;
+use crate::problem::{Kind, Problem};
+use crate::touched::Touched;
+use crate::webhooks;
+
+/// Events written at once at most, so that one write does not keep the others waiting.
+const BATCH: usize = 512;
+
+/// Commands that may wait for their answer.
+const WAITING: usize = 4_096;
+
+/// Who waits until what came of their command is on the disk.
+struct Settle {
+    session: SessionId,
+    done: oneshot::Sender<Result<(), Kind>>,
+}
+
+/// Speaks to the recorder's task. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    settles: mpsc::Sender<Settle>,
+    actors: Actors,
+}
+
+/// Who is asking something of a session at the moment. One entry for each command under way.
+#[derive(Clone, Default)]
+pub(crate) struct Actors(Arc<Mutex<HashMap<SessionId, Subject>>>);
+
+impl Actors {
+    fn of(&self, session: &SessionId) -> Subject {
+        let actors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        actors.get(session).cloned().unwrap_or_else(Subject::system)
+    }
+
+    /// From now on, until what is returned is dropped, what happens in this session was asked by this one.
+    pub(crate) fn asking(&self, session: &SessionId, subject: Subject) -> Asking {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(session.clone(), subject);
+        Asking { actors: self.clone(), session: session.clone() }
+    }
+}
+
+/// See [`Actors::asking`].
+pub(crate) struct Asking {
+    actors: Actors,
+    session: SessionId,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.actors.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.session);
+    }
+}
+
+impl Recorder {
+    /// Begins to record. What happened before nobody writes down.
+    pub(crate) fn start(
+        engine: &EngineHandle,
+        ledger: &Ledger,
+        pseudonyms: &PseudonymKey,
+        touched: &Touched,
+        metrics: &ApiMetrics,
+    ) -> Self {
+        let (settles, waiting) = mpsc::channel(WAITING);
+        let recorder = Self { settles, actors: Actors::default() };
+        // Taken by somebody else before: then nothing comes from here, and settling still keeps snapshots.
+        let notices = engine.session_events().unwrap_or_else(|| mpsc::channel(1).1);
+        let task = Task {
+            engine: engine.clone(),
+            ledger: ledger.clone(),
+            pseudonyms: pseudonyms.clone(),
+            touched: touched.clone(),
+            metrics: metrics.clone(),
+            actors: recorder.actors.clone(),
+        };
+        tokio::spawn(task.run(notices, waiting));
+        recorder
+    }
+
+    /// Who is asking, see [`Actors::asking`].
+    pub(crate) fn actors(&self) -> &Actors {
+        &self.actors
+    }
+
+    /// Returns when everything that the session told up to now is on the disk.
+    pub(crate) async fn settle(&self, session: &SessionId) -> Result<(), Problem> {
+        let (done, settled) = oneshot::channel();
+        let settle = Settle { session: session.clone(), done };
+        self.settles.send(settle).await.map_err(|_| Kind::Draining)?;
+        Ok(settled.await.map_err(|_| Kind::Draining)??)
+    }
+}
+
+/// An event with what the log will say of who asked for it.
+struct Noted {
+    notice: SessionNotice,
+    actor: Subject,
+}
+
+struct Task {
+    engine: EngineHandle,
+    ledger: Ledger,
+    pseudonyms: PseudonymKey,
+    touched: Touched,
+    metrics: ApiMetrics,
+    actors: Actors,
+}
+
+impl Task {
+    async fn run(self, mut notices: mpsc::Receiver<SessionNotice>, mut waiting: mpsc::Receiver<Settle>) {
+        let mut notices_end = false;
+        loop {
+            let (mut noted, mut settles) = (Vec::new(), Vec::new());
+            tokio::select! {
+                notice = notices.recv(), if !notices_end => match notice {
+                    Some(notice) => noted.push(self.note(notice)),
+                    None => notices_end = true,
+                },
+                settle = waiting.recv() => match settle {
+                    Some(settle) => settles.push(settle),
+                    None => return,
+                },
+            }
+            // What a command brought about was told before its reply, so it is here before whoever settles it.
+            while let Ok(settle) = waiting.try_recv() {
+                settles.push(settle);
+            }
+            while noted.len() < BATCH
+                && let Ok(notice) = notices.try_recv()
+            {
+                noted.push(self.note(notice));
+            }
+            if noted.len() == BATCH {
+                // There may be more that those who wait are waiting for: their turn is the next.
+                self.write(std::mem::take(&mut noted), Vec::new()).await;
+                while let Ok(notice) = notices.try_recv() {
+                    noted.push(self.note(notice));
+                }
+            }
+            self.write(noted, settles).await;
+        }
+    }
+
+    fn note(&self, notice: SessionNotice) -> Noted {
+        self.touched.touch(&notice.session);
+        Noted { actor: self.actors.of(&notice.session), notice }
+    }
+
+    async fn write(&self, noted: Vec<Noted>, settles: Vec<Settle>) {
+        let mut sessions: BTreeMap<SessionId, Option<SessionSnapshot>> = BTreeMap::new();
+        let touched = noted.iter().map(|one| &one.notice.session).chain(settles.iter().map(|one| &one.session));
+        touched.for_each(|session| drop(sessions.insert(session.clone(), None)));
+        for (session, kept) in &mut sessions {
+            // Gone already: its end is among the events.
+            if let Ok(Reply::Snapshot(snapshot)) = self.engine.request(session, Command::Snapshot).await {
+                *kept = Some(*snapshot);
+            }
+        }
+        let ended: Vec<_> = noted
+            .iter()
+            .filter(|one| matches!(one.notice.event, SessionEvent::Ended(_)))
+            .map(|one| one.notice.session.clone())
+            .collect();
+        let count = noted.len() as u64;
+        let key = self.pseudonyms.clone();
+        let written = self.ledger.change(move |change| record(change, &noted, &sessions, &key)).await;
+        let result = match written {
+            Ok(()) => {
+                self.metrics.recorded.inc_by(count);
+                Ok(())
+            }
+            Err(error) => {
+                self.metrics.record_failures.inc();
+                tracing::error!(%error, events = count, "what sessions did could not be recorded");
+                Err(Kind::StoreUnavailable)
+            }
+        };
+        drop(ended);
+        for Settle { done, .. } in settles {
+            let _ = done.send(result);
+        }
+    }
+}
+
+/// All of it in one change.
+fn record(
+    change: &mut Change<'_>,
+    noted: &[Noted],
+    sessions: &BTreeMap<SessionId, Option<SessionSnapshot>>,
+    key: &PseudonymKey,
+) -> Result<(), StoreError> {
+    let now = crate::now_ms();
+    for Noted { notice, actor } in noted {
+        let SessionNotice { session, at_ms, event, .. } = notice;
+        if let Some(record) = AuditRecord::of_event(event, session, actor, key, *at_ms) {
+            change.audit(&record)?;
+        }
+        if let Some((kind, body)) = webhooks::words(notice) {
+            change.emit(session, kind, &body, *at_ms)?;
+        }
+        if let SessionEvent::ConsentAccepted { identity, text } = event {
+            change.keep_consent(&parlour_store::Consent {
+                session: session.clone(),
+                identity: identity.clone(),
+                text: text.clone(),
+                accepted_at_ms: *at_ms,
+            })?;
+        }
+        if matches!(event, SessionEvent::Ended(_)) {
+            ignore_unknown(change.end_session(session, *at_ms))?;
+        }
+    }
+    for (session, snapshot) in sessions {
+        if let Some(snapshot) = snapshot {
+            ignore_unknown(change.save_snapshot(session, snapshot, now))?;
+        }
+    }
+    Ok(())
+}
+
+/// A room that was opened by a token alone has no row, and nothing of it comes back.
+fn ignore_unknown(result: Result<(), StoreError>) -> Result<(), StoreError> {
+    match result {
+        Err(StoreError::NotFound) => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,206 @@
+//! Reading requests: bodies, queries and paths become typed values or a problem that names our field and echoes nothing.
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::limits::MAX_BODY;
+use crate::problem::{Kind, Problem};
+
+/// A JSON body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(Kind::UnsupportedMediaType.into());
+        }
+        let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| Kind::BodyTooLarge)?;
+        from_json(&bytes).map(Self)
+    }
+}
+
+/// `application/json`, with or without parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.eq_ignore_ascii_case("application/merge-patch+json")
+}
+
+/// Parses a whole body.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Kind::InvalidUtf8)?;
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+        let path = error.path().to_string();
+        judge(error.inner(), path)
+    })?;
+    parser.end().map_err(|_| Kind::InvalidJson)?;
+    Ok(value)
+}
+
+/// What is wrong, from the parser's words; its words themselves hold input and go no further.
+fn judge(error: &serde_json::Error, path: String) -> Problem {
+    let words = error.to_string();
+    let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| words.starts_with(beginning));
+    if begins(&[
+        "number out of range",
+        "invalid value: integer",
+        "invalid value: floating point",
+        "invalid type: floating point",
+    ]) {
+        return Problem::from(Kind::OutOfRange).at(path);
+    }
+    if !error.is_data() {
+        return Kind::InvalidJson.into();
+    }
+    // The path of an unknown field ends in its name, which is input.
+    if begins(&["unknown field"]) {
+        return Kind::UnknownField.into();
+    }
+    if begins(&["missing field"]) {
+        return Problem::from(Kind::MissingField).at(path);
+    }
+    if begins(&["out of range"]) {
+        return Problem::from(Kind::OutOfRange).at(path);
+    }
+    Problem::from(Kind::InvalidValue).at(path)
+}
+
+/// A query; unknown and repeated parameters are refused.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        axum::extract::Query::try_from_uri(&parts.uri)
+            .map(|axum::extract::Query(value)| Self(value))
+            .map_err(|_| Kind::InvalidParameter.into())
+    }
+}
+
+/// The parts of a path.
+pub(crate) struct At<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(value)| Self(value)).map_err(|_| Kind::InvalidParameter.into())
+    }
+}
+
+/// Longest id or identity in a path or body, in bytes: what tokens allow.
+pub(crate) const MAX_NAME: usize = parlour_signal::token::MAX_NAME;
+
+/// Where a page of a listing begins and how long it is.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PageQuery {
+    /// `next_cursor` of the page before; left out: the beginning.
+    pub(crate) cursor: Option<String>,
+    /// Entries at most; 100 if left out.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) limit: Option<u32>,
+}
+
+impl PageQuery {
+    /// The number to go on after.
+    pub(crate) fn after(&self) -> Result<i64, Problem> {
+        parse_cursor(self.cursor.as_deref())
+    }
+
+    /// How many.
+    pub(crate) fn limit(&self) -> Result<u32, Problem> {
+        parse_limit(self.limit)
+    }
+}
+
+/// Entries of a page when nothing is said, and at most.
+const PAGE: u32 = 100;
+const MAX_PAGE: u32 = 1_000;
+
+pub(crate) fn parse_limit(limit: Option<u32>) -> Result<u32, Problem> {
+    match limit.unwrap_or(PAGE) {
+        limit @ 1..=MAX_PAGE => Ok(limit),
+        _ => Err(Problem::from(Kind::OutOfRange).at("limit")),
+    }
+}
+
+/// Cursors look opaque so that nobody counts with them: `c` and the number in base 36.
+pub(crate) fn cursor(number: i64) -> String {
+    let (mut digits, mut rest) = (Vec::new(), number.unsigned_abs());
+    loop {
+        digits.push(char::from_digit((rest % 36) as u32, 36).unwrap_or('0'));
+        rest /= 36;
+        if rest == 0 {
+            break;
+        }
+    }
+    digits.push('c');
+    digits.iter().rev().collect()
+}
+
+pub(crate) fn parse_cursor(cursor: Option<&str>) -> Result<i64, Problem> {
+    let Some(cursor) = cursor else { return Ok(0) };
+    let digits = cursor.strip_prefix('c').filter(|digits| digits.len() <= 13 && !digits.starts_with('+'));
+    digits
+        .and_then(|digits| i64::from_str_radix(digits, 36).ok())
+        .filter(|n| *n >= 0)
+        .ok_or_else(|| Kind::InvalidCursor.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Example {
+        number: u32,
+        #[serde(default)]
+        inner: Option<Box<Example>>,
+    }
+
+    fn kind(body: &[u8]) -> (Kind, Option<String>) {
+        let problem = from_json::<Example>(body).unwrap_err();
+        let body = format!("{problem:?}");
+        let field = body.split("field: Some(\"").nth(1).and_then(|rest| rest.split('"').next());
+        (problem.kind(), field.map(str::to_owned))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_body_has_a_kind_of_its_own_and_our_field() {
+        let at = |field: &str| Some(field.to_owned());
+        assert_eq!(kind(b"{"), (Kind::InvalidJson, None));
+        assert_eq!(kind(b"{} {}").0, Kind::MissingField);
+        assert_eq!(kind(b"{\"number\":1} x"), (Kind::InvalidJson, None));
+        assert_eq!(kind(b"\xff"), (Kind::InvalidUtf8, None));
+        assert_eq!(kind(b"{\"number\":1,\"SECRET\":2}"), (Kind::UnknownField, None));
+        assert_eq!(kind(b"{\"number\":-1}"), (Kind::OutOfRange, at("number")));
+        assert_eq!(kind(b"{\"number\":1e400}").0, Kind::OutOfRange);
+        assert_eq!(kind(b"{\"number\":99999999999999999999999}"), (Kind::OutOfRange, at("number")));
+        assert_eq!(kind(b"{\"number\":\"SECRET\"}"), (Kind::InvalidValue, at("number")));
+        assert_eq!(kind(b"{\"number\":1,\"inner\":{\"number\":true}}"), (Kind::InvalidValue, at("inner.number")));
+    }
+
+    #[test]
+    fn cursors_come_back_as_they_went_and_others_are_refused() {
+        for number in [0, 1, 35, 36, i64::MAX] {
+            assert_eq!(parse_cursor(Some(&cursor(number))).unwrap(), number);
+        }
+        for wrong in ["", "c", "c-1", "c+1", "1", "czzzzzzzzzzzzz", "cé"] {
+            assert_eq!(parse_cursor(Some(wrong)).unwrap_err().kind(), Kind::InvalidCursor, "{wrong}");
+        }
+    }
+}
