@@ -37,12 +37,21 @@ impl DatagramKind {
 pub(crate) struct Demux {
     by_address: HashMap<SocketAddr, PeerKey>,
     by_ufrag: HashMap<String, PeerKey>,
+    /// Where the last datagram led: a frame's packets come one after the other.
+    last: Option<(SocketAddr, PeerKey)>,
     addresses: HashMap<PeerKey, Vec<SocketAddr>>,
 }
 
 impl Demux {
-    pub(crate) fn peer_at(&self, address: SocketAddr) -> Option<PeerKey> {
-        self.by_address.get(&address).copied()
+    pub(crate) fn peer_at(&mut self, address: SocketAddr) -> Option<PeerKey> {
+        if let Some((last, peer)) = self.last
+            && last == address
+        {
+            return Some(peer);
+        }
+        let peer = self.by_address.get(&address).copied();
+        self.last = peer.map(|peer| (address, peer)).or(self.last);
+        peer
     }
 
     pub(crate) fn peer_of_ufrag(&self, ufrag: &str) -> Option<PeerKey> {
@@ -59,6 +68,7 @@ impl Demux {
 
     /// Learns that authenticated datagrams of `peer` come from `address`.
     pub(crate) fn learn(&mut self, address: SocketAddr, peer: PeerKey) {
+        self.last = None;
         match self.by_address.insert(address, peer) {
             Some(known) if known == peer => return,
             Some(previous) => self.forget_address(previous, address),
@@ -74,6 +84,7 @@ impl Demux {
 
     /// Forgets all that leads to a peer.
     pub(crate) fn remove_peer(&mut self, peer: PeerKey, ufrags: &[String]) {
+        self.last = None;
         for ufrag in ufrags {
             self.by_ufrag.remove(ufrag);
         }
@@ -144,6 +155,17 @@ mod tests {
         demux.learn(address(1), PeerKey(2));
         demux.remove_peer(PeerKey(1), &[]);
         assert_eq!(demux.peer_at(address(1)), Some(PeerKey(2)));
+    }
+
+    #[test]
+    fn the_last_datagrams_peer_is_not_remembered_beyond_its_end() {
+        let mut demux = Demux::default();
+        demux.learn(address(1), PeerKey(1));
+        assert_eq!(demux.peer_at(address(1)), Some(PeerKey(1)));
+        demux.learn(address(1), PeerKey(2));
+        assert_eq!(demux.peer_at(address(1)), Some(PeerKey(2)));
+        demux.remove_peer(PeerKey(2), &[]);
+        assert_eq!(demux.peer_at(address(1)), None);
     }
 
     #[test]

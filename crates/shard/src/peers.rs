@@ -114,7 +114,7 @@ impl Peers {
         Some(slot)
     }
 
-    pub(crate) fn at(&self, address: SocketAddr) -> Option<PeerKey> {
+    pub(crate) fn at(&mut self, address: SocketAddr) -> Option<PeerKey> {
         self.demux.peer_at(address)
     }
 

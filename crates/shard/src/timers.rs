@@ -1,5 +1,4 @@
-//! Deadlines of rooms and peers. Setting one later than it stands costs nothing: it fires at the earlier time, and its
-//! owner says then when it is really due. Packets move deadlines all the time, and nearly always to later.
+//! Deadlines of rooms and peers, one each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -24,16 +23,15 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Makes sure that `owner` is told no later than `deadline`.
+    /// `owner` is told at `deadline`, and no more at the one set before.
     pub(crate) fn set(&mut self, owner: TimerOwner, deadline: Instant) {
-        match self.set.get(&owner) {
-            Some(earlier) if *earlier <= deadline => return,
-            Some(later) => {
-                self.due.remove(&(*later, owner));
+        match self.set.insert(owner, deadline) {
+            Some(same) if same == deadline => return,
+            Some(other) => {
+                self.due.remove(&(other, owner));
             }
             None => {}
         }
-        self.set.insert(owner, deadline);
         self.due.insert((deadline, owner));
     }
 
@@ -67,17 +65,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_earlier_deadline_replaces_and_a_later_one_waits() {
+    fn the_deadline_set_last_counts() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let owner = TimerOwner::Peer(PeerKey(1));
         let mut timers = Timers::default();
         timers.set(owner, at(50));
         timers.set(owner, at(20));
-        timers.set(owner, at(90));
         assert_eq!(timers.next(), Some(at(20)));
-        assert_eq!(timers.pop_due(at(19)), None);
-        assert_eq!(timers.pop_due(at(20)), Some(owner));
+        timers.set(owner, at(90));
+        assert_eq!(timers.next(), Some(at(90)));
+        assert_eq!(timers.pop_due(at(89)), None);
+        assert_eq!(timers.pop_due(at(90)), Some(owner));
         assert_eq!(timers.pop_due(at(99)), None);
         timers.set(owner, at(90));
         timers.remove(owner);

@@ -3,6 +3,9 @@
 //!
 //! Each message goes on where the last one ended. A packet that comes late makes the next message begin at it, so that
 //! reordering is not reported as loss for good.
+//!
+//! A message is ready a fifth of the interval early and overdue a fifth late. In between it rides with whatever goes to
+//! the same client, in the same call to the kernel; only where nothing goes there does a timer wake for it.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
@@ -30,7 +33,8 @@ pub struct TransportRecorder {
     window: VecDeque<Option<NonZeroU64>>,
     /// First number the next message tells of.
     report_from: u64,
-    due: Option<Instant>,
+    /// When the first packet came that no message tells of.
+    since: Option<Instant>,
     feedback_count: u8,
     ignored: u64,
 }
@@ -45,7 +49,7 @@ impl TransportRecorder {
             base: 0,
             window: VecDeque::new(),
             report_from: 0,
-            due: None,
+            since: None,
             feedback_count: 0,
             ignored: 0,
         }
@@ -74,7 +78,7 @@ impl TransportRecorder {
             }
         }
         self.report_from = self.report_from.min(sequence);
-        self.due.get_or_insert(now + self.interval);
+        self.since.get_or_insert(now);
     }
 
     fn end(&self) -> u64 {
@@ -97,15 +101,20 @@ impl TransportRecorder {
         self.report_from = self.report_from.max(self.base);
     }
 
-    /// When [`Self::write_feedback`] has something to say.
+    /// When [`Self::write_feedback`] is to be called whether or not something else goes to this client.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.due
+        self.since.map(|since| since + self.interval + self.interval / 5)
     }
 
-    /// Writes the next message, if one is due. Call until it returns `false`. `media_ssrc` is any stream of the
+    /// Whether a message may go along with what is being sent.
+    pub fn is_ready(&self, now: Instant) -> bool {
+        self.since.is_some_and(|since| since + self.interval - self.interval / 5 <= now)
+    }
+
+    /// Writes the next message, if one is ready. Call until it returns `false`. `media_ssrc` is any stream of the
     /// connection. A message that does not fit `writer` waits for the next interval.
     pub fn write_feedback(&mut self, now: Instant, sender_ssrc: u32, media_ssrc: u32, writer: &mut Writer<'_>) -> bool {
-        if self.due.is_none_or(|due| due > now) {
+        if !self.is_ready(now) {
             return false;
         }
         let mut arrivals = [None; MAX_STATUSES];
@@ -128,7 +137,7 @@ impl TransportRecorder {
             arrivals: arrivals.get(..count).unwrap_or_default(),
         };
         let Ok(covered) = writer.transport_feedback(sender_ssrc, media_ssrc, &observed) else {
-            self.due = Some(now + self.interval);
+            self.since = Some(now);
             return false;
         };
         self.feedback_count = self.feedback_count.wrapping_add(1);
@@ -138,7 +147,7 @@ impl TransportRecorder {
 
     /// Everything is told: forget what is too old to change.
     fn finish(&mut self) {
-        self.due = None;
+        self.since = None;
         self.report_from = self.end();
         let keep_from = self.report_from.saturating_sub(REORDER_WINDOW).max(self.base);
         self.forget((keep_from - self.base) as usize);

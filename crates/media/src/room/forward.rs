@@ -13,6 +13,7 @@ use crate::event::MediaEvent;
 use crate::inbound::{Frame, Inbound};
 use crate::publication::Encoding;
 use crate::room::Room;
+use crate::room::wake::Wake;
 
 /// A packet that lies in its publication's cache and what forwarding needs to know of it.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +145,7 @@ impl Room {
         };
         let size = Downlink::wire_size(arrival.packet.size);
         let outcome = participant.downlink.dispatch(item, way.kind, size, arrival.packet.arrived);
+        self.wake.no_later_than(participant.downlink.poll_timeout());
         if participant.downlink.is_ready() {
             self.mark_ready(way.receiver);
         }
@@ -160,6 +162,7 @@ impl Room {
     fn note_switch(&mut self, way: Way, now: Instant) {
         let Some(participant) = self.participants.get_mut(way.receiver) else { return };
         participant.report_soon(now);
+        self.wake = Wake::Unknown;
         let receiver = participant.key;
         let Some(stream) = participant.downlink.streams.get_mut(usize::from(way.stream)) else { return };
         let Some(binding) = &mut stream.binding else { return };

@@ -12,6 +12,7 @@ mod rtcp;
 mod subscriptions;
 mod transmit;
 mod upkeep;
+mod wake;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
@@ -27,6 +28,7 @@ use crate::ingress::Speakers;
 use crate::publication::Publication;
 use crate::room::events::Events;
 use crate::room::participant::Participant;
+use crate::room::wake::Wake;
 use crate::slots::Slots;
 use crate::spec::{DownlinkSpec, SubscriptionSpec, UplinkSpec};
 use crate::tick::Epoch;
@@ -54,6 +56,7 @@ pub struct Room {
     speakers: Speakers,
     /// When rates are measured and layers looked after next.
     next_layers: Instant,
+    wake: Wake,
     events: Events,
     counters: MediaCounters,
 }
@@ -73,6 +76,7 @@ impl Room {
             asks: Vec::new(),
             speakers: Speakers::new(),
             next_layers: now,
+            wake: Wake::Unknown,
             events: Events::default(),
             counters: MediaCounters::default(),
         }
@@ -80,40 +84,47 @@ impl Room {
 
     /// Someone came in; a key that is already here changes nothing.
     pub fn add_participant(&mut self, key: ParticipantKey, now: Instant) {
+        self.wake = Wake::Unknown;
         self.admit(key, now);
     }
 
     /// Someone is gone, with all it publishes and receives.
     pub fn remove_participant(&mut self, key: ParticipantKey, now: Instant) {
+        self.wake = Wake::Unknown;
         self.dismiss(key, now);
     }
 
     /// What `key` publishes, whole, after every answer. A publication missing from it is unpublished; one that is there
     /// again with the same section keeps its state.
     pub fn set_uplink(&mut self, key: ParticipantKey, uplink: UplinkSpec, now: Instant) {
+        self.wake = Wake::Unknown;
         self.configure_uplink(key, &uplink, now);
     }
 
     /// How `key` receives.
     pub fn set_downlink(&mut self, key: ParticipantKey, downlink: DownlinkSpec, now: Instant) {
         let _ = now;
+        self.wake = Wake::Unknown;
         self.configure_downlink(key, &downlink);
     }
 
     /// Binds a publication to a section of a receiver. Takes the place of what was on the same SSRC before. Refused, and
     /// counted, if receiver or publication are not known yet: say [`Room::set_uplink`] first.
     pub fn subscribe(&mut self, subscription: SubscriptionSpec, now: Instant) {
+        self.wake = Wake::Unknown;
         self.bind(subscription, now);
     }
 
     /// Ends a subscription; its section may be used again.
     pub fn unsubscribe(&mut self, receiver: ParticipantKey, publication: PublicationKey, now: Instant) {
+        self.wake = Wake::Unknown;
         self.release(receiver, publication, now);
     }
 
     /// The whole table of who may send what to whom. In force when this returns: also what waits to be sent along an
     /// edge that is no more is thrown away, and nothing is repaired along it.
     pub fn set_edges(&mut self, edges: &BTreeSet<Edge>, now: Instant) {
+        self.wake = Wake::Unknown;
         self.replace_edges(edges, now);
     }
 
@@ -125,27 +136,32 @@ impl Room {
         settings: TrackSettings,
         now: Instant,
     ) {
+        self.wake = Wake::Unknown;
         self.prefer(receiver, publication, settings, now);
     }
 
     /// A muted publication is not forwarded. May be said before [`Room::set_uplink`] brings the publication.
     pub fn set_muted(&mut self, publication: PublicationKey, muted: bool, now: Instant) {
+        self.wake = Wake::Unknown;
         self.mute(publication, muted, now);
     }
 
     /// New sizes and rates of a publication's layers.
     pub fn set_layers(&mut self, publication: PublicationKey, layers: &[LayerSpec], now: Instant) {
+        self.wake = Wake::Unknown;
         self.announce_layers(publication, layers, now);
     }
 
     /// A publication whose picture comes first when a receiver's budget is short: the therapist's, the speaker's.
     /// Larger is more important; 1 is the default.
     pub fn set_priority(&mut self, publication: PublicationKey, priority: u8, now: Instant) {
+        self.wake = Wake::Unknown;
         self.prioritise(publication, priority, now);
     }
 
     /// What a receiver may be sent from now on.
     pub fn set_budget(&mut self, receiver: ParticipantKey, budget: Bitrate, now: Instant) {
+        self.wake = Wake::Unknown;
         self.grant(receiver, budget, now);
     }
 
@@ -163,6 +179,7 @@ impl Room {
         // Messages name their streams: on which connection they came adds nothing.
         let _ = leg;
         self.counters.rtcp_in += 1;
+        self.wake = Wake::Unknown;
         let outcome = self.receive_rtcp(now, from, packet);
         if let Err(reason) = outcome {
             self.counters.count_rtcp_drop(reason);
@@ -172,12 +189,13 @@ impl Room {
 
     /// Does what is due: reports, feedback, requests, layers.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.wake = Wake::Unknown;
         self.upkeep(now);
     }
 
     /// When [`Room::handle_timeout`] is needed next; packets that wait for their turn count.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.next_upkeep()
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.wake()
     }
 
     /// Writes the next packet to send into `buffer` (1,500 bytes are enough for everything a publisher may send). All

@@ -15,6 +15,7 @@ use crate::publication::Encoding;
 use crate::publication::cache::Kept;
 use crate::room::Room;
 use crate::room::forward::Arrival;
+use crate::room::wake::Wake;
 
 /// How a packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,7 @@ impl Room {
             let number = id.and_then(|id| parsed.extension(id)).and_then(TransportSequence::decode);
             if let Some(TransportSequence(number)) = number {
                 recorder.handle_packet(number, now);
+                self.wake.no_later_than(recorder.poll_timeout());
             }
         }
         let source = uplink.resolve(&parsed, now)?;
@@ -93,7 +95,9 @@ impl Room {
             frame: Frame::read(codec, parsed.payload),
         };
         let revived = encoding.note_packet(&packet, self.config.layer_timeout);
-        let needs_nack = encoding.gaps.poll_timeout().is_some_and(|due| due <= now);
+        let gap_due = encoding.gaps.poll_timeout();
+        let needs_nack = gap_due.is_some_and(|due| due <= now);
+        self.wake.no_later_than(gap_due);
         self.counters.packets_in += 1;
         self.counters.bytes_in += bytes_len(parsed) as u64;
         self.counters.repaired_in += u64::from(path == Path::Repaired);
@@ -103,6 +107,7 @@ impl Room {
         }
         if (is_new || revived) && codec != Codec::Opus {
             // A layer that was not there is: someone may have waited for it.
+            self.wake = Wake::Unknown;
             self.aim_audience(place.publication, now);
         }
         self.hear(place, &kept, now);
@@ -168,6 +173,7 @@ impl Room {
         let Some(key) = self.participants.get(place.owner).map(|owner| owner.key).filter(|_| heard) else { return };
         let level = AudioLevel { level_dbov: level & 0x7f, voice: level & 0x80 != 0 };
         self.speakers.handle_level(key, level, now);
+        self.wake.no_later_than(self.speakers.poll_timeout());
     }
 }
 

@@ -10,6 +10,7 @@ use parlour_rtp::rtcp::compact_ntp;
 use crate::egress::stream::{Reception, Stream};
 use crate::event::ReceiverReport;
 use crate::room::Room;
+use crate::room::wake::Wake;
 
 /// What a receiver said longer ago is not how it fares now: browsers report every second, or five for audio.
 const REPORT_MEMORY: Duration = Duration::from_secs(10);
@@ -28,14 +29,14 @@ impl Room {
         receiver.downlink.streams.iter().filter(along).map(|stream| u64::from(stream.packets)).sum()
     }
 
-    /// Transport-wide feedback to a publisher.
-    pub(super) fn send_feedback(&mut self, slot: u16, now: Instant) {
-        let Some(participant) = self.participants.get_mut(slot) else { return };
+    /// Transport-wide feedback to a publisher, if there is enough to tell; whether there was.
+    pub(super) fn send_feedback(&mut self, slot: u16, now: Instant) -> bool {
+        let Some(participant) = self.participants.get_mut(slot) else { return false };
         let (ours, uplink) = (participant.ssrc, &mut participant.uplink);
-        let Some(recorder) = &mut uplink.recorder else { return };
+        let Some(recorder) = &mut uplink.recorder else { return false };
         let theirs = uplink.any_ssrc;
         let mut sent = false;
-        while recorder.poll_timeout().is_some_and(|due| due <= now) {
+        while recorder.is_ready(now) {
             let outbox = participant.rtcp.on(Leg::Publish);
             match outbox.push(|writer| Ok(recorder.write_feedback(now, ours, theirs, writer))) {
                 Ok(true) => sent = true,
@@ -47,8 +48,11 @@ impl Room {
             }
         }
         if sent {
+            // The timer set for it moves on.
+            self.wake = Wake::Unknown;
             self.mark_ready(slot);
         }
+        sent
     }
 
     /// How we receive what a participant sends.

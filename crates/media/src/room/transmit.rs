@@ -21,6 +21,13 @@ impl Room {
         }
     }
 
+    fn unmark_ready(&mut self) {
+        let slot = self.ready.pop_front();
+        if let Some(participant) = slot.and_then(|slot| self.participants.get_mut(slot)) {
+            participant.marked = false;
+        }
+    }
+
     pub(super) fn next_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         self.send_keyframe_requests(now);
         loop {
@@ -39,9 +46,8 @@ impl Room {
                     Ok(len) => return Some(Transmit { to, leg, kind: TransmitKind::Rtp, len }),
                     Err(reason) => self.counters.count_forward_drop(reason),
                 }
-            } else if !participant.downlink.release(now) {
-                participant.marked = false;
-                self.ready.pop_front();
+            } else if !participant.downlink.release(now) && !self.send_feedback(slot, now) {
+                self.unmark_ready();
             }
         }
     }

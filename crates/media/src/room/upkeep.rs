@@ -10,6 +10,7 @@ use crate::event::MediaEvent;
 use crate::ingress::KeyframeAsk;
 use crate::ingress::gaps::INITIAL_RTT;
 use crate::room::Room;
+use crate::room::wake::Wake;
 
 /// How often rates are measured and layers looked after.
 const LAYERS_INTERVAL: Duration = Duration::from_secs(1);
@@ -108,6 +109,7 @@ impl Room {
         if encoding.gaps.take_beyond_repair() {
             encoding.keyframes.request(now);
         }
+        self.wake = Wake::Unknown;
         if count == 0 || !nack {
             return;
         }
@@ -124,6 +126,7 @@ impl Room {
         // What never sent anything begins with a keyframe.
         let Some(encoding) = encoding else { return };
         encoding.keyframes.request(now);
+        self.wake.no_later_than(encoding.keyframes.poll_timeout());
         if !self.asks.contains(&(slot, layer)) {
             self.asks.push((slot, layer));
         }
@@ -151,6 +154,7 @@ impl Room {
             return encoding.keyframes.cancel();
         }
         let Some(ask) = encoding.keyframes.poll_request(now) else { return };
+        self.wake = Wake::Unknown;
         let theirs = encoding.ssrc;
         let Some(participant) = self.participants.get_mut(owner) else { return };
         let ours = participant.ssrc;
