@@ -154,6 +154,13 @@ impl People {
         person.line.is_some_and(|line| line.key == key).then_some((identity, person))
     }
 
+    /// This connection, be it the seat's or its successor's.
+    pub fn line(&self, key: ParticipantKey) -> Option<&Line> {
+        let person = self.persons.get(self.keys.get(&key)?)?;
+        let successor = person.successor.as_ref().map(|successor| &successor.line);
+        person.line.as_ref().into_iter().chain(successor).find(|line| line.key == key)
+    }
+
     /// Those with a seat, inside or waiting, and the connection they sit on.
     pub fn seats(&self) -> impl Iterator<Item = (&Identity, &Person, &Line)> {
         self.persons.iter().filter_map(|(identity, person)| Some((identity, person, person.line.as_ref()?)))

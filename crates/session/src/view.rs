@@ -157,7 +157,7 @@ impl Session {
         self.timeline.end(self.policy())
     }
 
-    /// Whether a track may be published. Its edges decide who receives it; this decides whether it exists.
+    /// Whether a track may be published, also by a device that is about to take a seat over. Its edges decide who receives it; this decides whether it exists.
     pub fn check_track(
         &self,
         key: ParticipantKey,
@@ -165,12 +165,12 @@ impl Session {
         kind: MediaKind,
         encryption: Encryption,
     ) -> Result<(), TrackRefusal> {
-        let (_, person) = self.people.seated(key).ok_or(TrackRefusal::UnknownSeat)?;
+        let line = self.people.line(key).ok_or(TrackRefusal::UnknownSeat)?;
         let medium = source.medium(kind);
         if !carries(self.options.modality, medium) {
             return Err(TrackRefusal::Modality);
         }
-        if !person.line.is_some_and(|line| may_send(line.grants, medium)) {
+        if !may_send(line.grants, medium) {
             return Err(TrackRefusal::NotAllowed);
         }
         if self.policy().e2ee == E2eePolicy::Required && encryption == Encryption::None {

@@ -235,7 +235,7 @@ impl RoomContext<'_> {
         participant.record.grants = grants;
         participant.touch();
         self.room.session.handle_grants(key, grants, self.now);
-        self.enforce_grants(key);
+        self.enforce_tracks(key);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use parlour_peer::Section;
 
 use crate::participant::{Announced, Permission};
 use crate::publication::{Publication, ingress_section, medium_of};
-use crate::room::RoomContext;
+use crate::room::{Room, RoomContext};
 
 /// Tracks of one participant, announced and published together: microphone, camera, two of a screen, and as many again
 /// while a client replaces them.
@@ -46,6 +46,8 @@ impl RoomContext<'_> {
         }
         let sid = TrackSid::new(self.names.sid("TR"));
         let publication = PublicationKey(self.names.next_publication());
+        // The rules first: which media the session has at all, and whether they must be encrypted.
+        self.room.session.check_track(key, request.source, request.kind, request.encryption)?;
         let participant = self.participant(key).ok_or(Refusal::UnknownParticipant)?;
         if !participant.record.grants.may_publish(request.source, request.kind) {
             return Err(Refusal::NotAllowed);
@@ -227,22 +229,20 @@ impl RoomContext<'_> {
         }
     }
 
-    /// Tracks whose publisher is no longer allowed them are taken back.
-    pub(crate) fn enforce_grants(&mut self, key: ParticipantKey) {
-        let Some(participant) = self.participant(key) else { return };
+    /// Tracks whose publisher is no longer allowed them, by grants or by the session's rules, are taken back.
+    pub(crate) fn enforce_tracks(&mut self, key: ParticipantKey) {
+        let Room { session, participants, .. } = &mut *self.room;
+        let Some(participant) = participants.get_mut(&key).filter(|one| one.ghost.is_none()) else { return };
         let grants = participant.record.grants;
-        participant.publishing.announced.retain(|one| grants.may_publish(one.record.source, one.record.kind));
-        let refused: Vec<TrackSid> = participant
-            .record
-            .tracks
-            .iter()
-            .filter(|track| !grants.may_publish(track.source, track.kind))
-            .map(|track| track.sid.clone())
-            .collect();
-        for track in refused {
-            if let Some(publication) = self.room.publication_by_sid(&track) {
-                self.unpublish(publication);
-            }
+        let is_allowed = |track: &TrackRecord| {
+            grants.may_publish(track.source, track.kind)
+                && session.check_track(key, track.source, track.kind, track.encryption).is_ok()
+        };
+        participant.publishing.announced.retain(|one| is_allowed(&one.record));
+        let tracks = participant.record.tracks.iter();
+        let refused: Vec<TrackSid> = tracks.filter(|track| !is_allowed(track)).map(|track| track.sid.clone()).collect();
+        for publication in refused.iter().filter_map(|track| self.room.publication_by_sid(track)).collect::<Vec<_>>() {
+            self.unpublish(publication);
         }
         self.update_uplink(key);
     }

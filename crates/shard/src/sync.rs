@@ -32,9 +32,17 @@ impl RoomContext<'_> {
                 SessionEvent::Mute { key, target, .. } => self.mute_for_therapist(key, target),
                 // Tracks end before their owner goes.
                 SessionEvent::Departed { key, .. } => self.notify_all_unpublished(key),
+                SessionEvent::PolicyChanged => self.enforce_rules_on_tracks(),
                 _ => {}
             }
             self.notify(event);
+        }
+    }
+
+    /// New rules hold for what is published already.
+    fn enforce_rules_on_tracks(&mut self) {
+        for key in self.room.participants.keys().copied().collect::<Vec<_>>() {
+            self.enforce_tracks(key);
         }
     }
 

@@ -4,4 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod exit;
+mod hand_over;
+mod restart;
 mod stage;
+mod tracks;
