@@ -22,6 +22,7 @@ mod schema;
 mod sessions;
 mod store;
 mod tickets;
+mod webhook_form;
 
 pub use audit::{Action, AuditEntry, AuditRecord, Subject};
 pub use chain::{Break, Chain, ChainHash};
@@ -35,3 +36,4 @@ pub use retention::{Purged, Retention};
 pub use sessions::{BackupPlan, NewSession, SessionRow, SessionSpec};
 pub use store::{Change, LogSync, Store};
 pub use tickets::{NewTicket, Ticket, TicketRefusal};
+pub use webhook_form::WebhookForm;

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::error::StoreError;
 use crate::store::{Change, Store};
+use crate::webhook_form::WebhookForm;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -14,6 +15,9 @@ const HOUR: i64 = 60 * MINUTE;
 /// Waits after each failed attempt, as Standard Webhooks suggests: quick at first, over three days in all.
 const RETRIES: [i64; 9] =
     [5 * SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 20 * HOUR, 36 * HOUR];
+
+/// By how much a wait may be stretched, so that endpoints that failed together are not all tried together again.
+const MAX_JITTER_PERCENT: u8 = 20;
 
 /// Rows a read gives at most.
 const MAX_PAGE: u32 = 1_000;
@@ -46,6 +50,8 @@ pub struct NewEndpoint {
     pub id: String,
     /// Where to.
     pub url: String,
+    /// How.
+    pub form: WebhookForm,
     /// Signs what is sent.
     pub secret: Vec<u8>,
     /// Milliseconds since the Unix epoch.
@@ -59,19 +65,23 @@ pub struct Endpoint {
     pub id: String,
     /// Where to.
     pub url: String,
+    /// How.
+    pub form: WebhookForm,
     /// Signs what is sent.
     pub secret: Vec<u8>,
+    /// Milliseconds since the Unix epoch.
+    pub created_at_ms: i64,
     /// Nothing is delivered to it since.
     pub disabled_at_ms: Option<i64>,
     /// Deliveries on their way to it.
     pub pending: u32,
+    /// Deliveries laid aside.
+    pub dead: u32,
 }
 
 /// Something to be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Where to.
-    pub endpoint: String,
     /// What.
     pub event: StoredEvent,
     /// Failed before.
@@ -128,8 +138,14 @@ impl Change<'_> {
     /// Makes an endpoint; it is sent what happens from now on.
     pub fn create_endpoint(&mut self, endpoint: &NewEndpoint) -> Result<(), StoreError> {
         self.transaction
-            .prepare_cached("INSERT INTO endpoint (id, url, secret, created_at) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![endpoint.id, endpoint.url, endpoint.secret, endpoint.created_at_ms])?;
+            .prepare_cached("INSERT INTO endpoint (id, url, form, secret, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![
+                endpoint.id,
+                endpoint.url,
+                endpoint.form.as_str(),
+                endpoint.secret,
+                endpoint.created_at_ms
+            ])?;
         Ok(())
     }
 
@@ -161,8 +177,14 @@ impl Change<'_> {
     }
 
     /// It did not arrive: tried again later, or, after the last time, laid aside so that the session's next events
-    /// are not kept back for ever. Returns when it is tried again.
-    pub fn delivery_failed(&mut self, endpoint: &str, event: i64, now_ms: i64) -> Result<Option<i64>, StoreError> {
+    /// are not kept back for ever. `chance` (0 to 255) stretches the wait. Returns when it is tried again.
+    pub fn delivery_failed(
+        &mut self,
+        endpoint: &str,
+        event: i64,
+        chance: u8,
+        now_ms: i64,
+    ) -> Result<Option<i64>, StoreError> {
         let attempts: u32 = self
             .transaction
             .prepare_cached(
@@ -171,7 +193,8 @@ impl Change<'_> {
             )?
             .query_row(params![endpoint, event], |row| row.get(0))?;
         let wait = usize::try_from(attempts).ok().and_then(|n| RETRIES.get(n.saturating_sub(1)));
-        let next_at = wait.map(|wait| now_ms.saturating_add(*wait));
+        let stretch = |wait: i64| wait * i64::from(MAX_JITTER_PERCENT) / 100 * i64::from(chance) / i64::from(u8::MAX);
+        let next_at = wait.map(|wait| now_ms.saturating_add(wait + stretch(*wait)));
         self.transaction
             .prepare_cached(
                 "UPDATE delivery SET state = CASE WHEN ?3 IS NULL THEN 'dead' ELSE 'pending' END,
@@ -181,12 +204,29 @@ impl Change<'_> {
         Ok(next_at)
     }
 
-    /// Puts everything from this event on back on its way to an endpoint, whatever became of it; returns how many.
-    pub fn replay(&mut self, endpoint: &str, from_event: i64, now_ms: i64) -> Result<usize, StoreError> {
+    /// Puts everything after this event back on its way to an endpoint, whatever became of it: the oldest, as many as
+    /// may be on their way. Returns how many, and the last.
+    pub fn replay(&mut self, endpoint: &str, after_event: i64, now_ms: i64) -> Result<(usize, i64), StoreError> {
+        let last = "SELECT coalesce(max(number), ?1) FROM
+             (SELECT number FROM event WHERE number > ?1 ORDER BY number LIMIT ?2)";
+        let last = self
+            .transaction
+            .prepare_cached(last)?
+            .query_row(params![after_event, MAX_PENDING], |row| row.get::<_, i64>(0))?;
         let sql = "INSERT INTO delivery (endpoint, event, session, state, next_at)
-             SELECT ?1, number, session, 'pending', ?3 FROM event WHERE number >= ?2
-             ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', attempts = 0, next_at = ?3";
-        Ok(self.transaction.prepare_cached(sql)?.execute(params![endpoint, from_event, now_ms])?)
+             SELECT ?1, number, session, 'pending', ?4 FROM event WHERE number > ?2 AND number <= ?3
+             ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', attempts = 0, next_at = ?4";
+        let count = self.transaction.prepare_cached(sql)?.execute(params![endpoint, after_event, last, now_ms])?;
+        Ok((count, last))
+    }
+
+    /// Puts what was laid aside for an endpoint back on its way: the oldest, as many as may be on their way. Returns
+    /// how many.
+    pub fn replay_dead(&mut self, endpoint: &str, now_ms: i64) -> Result<usize, StoreError> {
+        let sql = "UPDATE delivery SET state = 'pending', attempts = 0, next_at = ?3
+             WHERE endpoint = ?1 AND state = 'dead' AND event IN
+             (SELECT event FROM delivery WHERE endpoint = ?1 AND state = 'dead' ORDER BY event LIMIT ?2)";
+        Ok(self.transaction.prepare_cached(sql)?.execute(params![endpoint, MAX_PENDING, now_ms])?)
     }
 }
 
@@ -207,28 +247,31 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// What is to be sent now: of each endpoint and session only the oldest, so that order is kept.
-    pub fn due_deliveries(&self, now_ms: i64, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+    /// What is to be sent to an endpoint now: of each session only the oldest, so that order is kept.
+    pub fn due_deliveries(&self, endpoint: &str, now_ms: i64, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT e.number, e.session, e.seq, e.kind, e.body, e.at, d.endpoint, d.attempts
-             FROM delivery d JOIN event e ON e.number = d.event
-             WHERE d.state = 'pending' AND d.next_at <= ?1
-             AND d.endpoint IN (SELECT id FROM endpoint WHERE disabled_at IS NULL) AND NOT EXISTS (
-                 SELECT 1 FROM delivery earlier WHERE earlier.state = 'pending' AND earlier.endpoint = d.endpoint
-                 AND earlier.session = d.session AND earlier.event < d.event)
-             ORDER BY d.event LIMIT ?2",
+            "SELECT e.number, e.session, e.seq, e.kind, e.body, e.at, d.attempts
+             FROM (SELECT endpoint, min(event) AS event FROM delivery
+                   WHERE endpoint = ?1 AND state = 'pending' GROUP BY session) oldest
+             JOIN delivery d ON d.endpoint = oldest.endpoint AND d.event = oldest.event
+             JOIN event e ON e.number = d.event
+             WHERE d.next_at <= ?2 AND d.endpoint IN (SELECT id FROM endpoint WHERE disabled_at IS NULL)
+             ORDER BY d.event LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![now_ms, limit.min(MAX_PAGE)], |row| {
-            Ok(Delivery { event: event_from_row(row)?, endpoint: row.get(6)?, attempts: row.get(7)? })
+        let rows = statement.query_map(params![endpoint, now_ms, limit.min(MAX_PAGE)], |row| {
+            Ok(Delivery { event: event_from_row(row)?, attempts: row.get(6)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// When something is to be sent next; `None`: nothing is on its way.
-    pub fn next_delivery_at(&self) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT min(next_at) FROM delivery WHERE state = 'pending'
-             AND endpoint IN (SELECT id FROM endpoint WHERE disabled_at IS NULL)";
-        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    /// When something is to be sent to an endpoint next; `None`: nothing is on its way.
+    pub fn next_delivery_at(&self, endpoint: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT min(d.next_at) FROM
+             (SELECT endpoint, min(event) AS event FROM delivery
+              WHERE endpoint = ?1 AND state = 'pending' GROUP BY session) oldest
+             JOIN delivery d ON d.endpoint = oldest.endpoint AND d.event = oldest.event
+             WHERE d.endpoint IN (SELECT id FROM endpoint WHERE disabled_at IS NULL)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([endpoint], |row| row.get(0))?)
     }
 
     /// What was laid aside for an endpoint, oldest first; at most 1,000 a call.
@@ -244,15 +287,21 @@ impl Store {
 
     /// All endpoints, in order of id.
     pub fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
-        let sql = "SELECT id, url, secret, disabled_at, pending FROM endpoint ORDER BY id";
+        let sql = "SELECT id, url, form, secret, created_at, disabled_at, pending,
+             (SELECT count(*) FROM delivery WHERE endpoint = id AND state = 'dead') FROM endpoint ORDER BY id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| {
+            let form: String = row.get(2)?;
+            let unknown = || rusqlite::Error::InvalidColumnType(2, "form".to_owned(), rusqlite::types::Type::Text);
             Ok(Endpoint {
                 id: row.get(0)?,
                 url: row.get(1)?,
-                secret: row.get(2)?,
-                disabled_at_ms: row.get(3)?,
-                pending: row.get(4)?,
+                form: WebhookForm::parse(&form).ok_or_else(unknown)?,
+                secret: row.get(3)?,
+                created_at_ms: row.get(4)?,
+                disabled_at_ms: row.get(5)?,
+                pending: row.get(6)?,
+                dead: row.get(7)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -7,7 +7,8 @@ use crate::error::StoreError;
 /// `PRAGMA application_id`: "PRLR", so that `file` and a careless open can tell the file from another.
 const APPLICATION_ID: i32 = 0x5052_4c52;
 
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_endpoint_form.sql")];
 
 /// The schema this version writes.
 pub(crate) fn known() -> u32 {

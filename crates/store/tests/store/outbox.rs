@@ -1,9 +1,15 @@
-use parlour_store::{NewEndpoint, Retention, Store, StoreError};
+use parlour_store::{NewEndpoint, Retention, Store, StoreError, WebhookForm};
 
 use crate::stage::{DAY, NOW, change, session, store};
 
 fn endpoint(id: &str) -> NewEndpoint {
-    NewEndpoint { id: id.into(), url: "https://example.org".into(), secret: vec![1; 32], created_at_ms: NOW }
+    NewEndpoint {
+        id: id.into(),
+        url: "https://example.org".into(),
+        form: WebhookForm::Livekit,
+        secret: vec![1; 32],
+        created_at_ms: NOW,
+    }
 }
 
 fn emit(store: &mut Store, session: &str, kind: &str) -> i64 {
@@ -11,7 +17,7 @@ fn emit(store: &mut Store, session: &str, kind: &str) -> i64 {
 }
 
 fn due(store: &Store, at: i64) -> Vec<(String, i64)> {
-    store.due_deliveries(at, 100).unwrap().into_iter().map(|d| (d.event.kind, d.event.seq)).collect()
+    store.due_deliveries("e", at, 100).unwrap().into_iter().map(|d| (d.event.kind, d.event.seq)).collect()
 }
 
 fn with_endpoint() -> Store {
@@ -44,7 +50,7 @@ fn of_a_session_the_next_event_waits_for_the_one_before_and_other_sessions_do_no
     emit(&mut store, "s", "b");
     emit(&mut store, "other", "c");
     assert_eq!(due(&store, NOW), [("a".into(), 1), ("c".into(), 1)]);
-    change(&mut store, |change| change.delivery_failed("e", first, NOW));
+    change(&mut store, |change| change.delivery_failed("e", first, 0, NOW));
     assert_eq!(due(&store, NOW), [("c".into(), 1)], "a waits for its retry, b for a");
     assert_eq!(due(&store, NOW + 5_000), [("a".into(), 1), ("c".into(), 1)]);
     change(&mut store, |change| change.delivered("e", first));
@@ -58,7 +64,7 @@ fn after_days_of_failing_an_event_is_laid_aside_and_can_be_replayed() {
     emit(&mut store, "s", "b");
     let mut at = NOW;
     let mut attempts = 0;
-    while let Some(next) = change(&mut store, |change| change.delivery_failed("e", event, at)) {
+    while let Some(next) = change(&mut store, |change| change.delivery_failed("e", event, 0, at)) {
         assert!(next > at);
         (at, attempts) = (next, attempts + 1);
     }
@@ -66,7 +72,7 @@ fn after_days_of_failing_an_event_is_laid_aside_and_can_be_replayed() {
     assert!((at - NOW) > 3 * DAY, "over days");
     assert_eq!(store.dead_letters("e").unwrap().len(), 1);
     assert_eq!(due(&store, at), [("b".into(), 2)], "it does not keep the session back for ever");
-    assert_eq!(change(&mut store, |change| change.replay("e", event, at)), 2);
+    assert_eq!(change(&mut store, |change| change.replay("e", event - 1, at)), (2, event + 1));
     assert_eq!(due(&store, at), [("a".into(), 1)]);
     assert_eq!(store.dead_letters("e").unwrap(), []);
 }
@@ -78,9 +84,9 @@ fn an_endpoint_gets_what_happens_while_it_is_there() {
     change(&mut store, |change| change.create_endpoint(&endpoint("e")));
     emit(&mut store, "s", "during");
     assert_eq!(due(&store, NOW), [("during".into(), 2)]);
-    assert_eq!(store.next_delivery_at().unwrap(), Some(NOW));
+    assert_eq!(store.next_delivery_at("e").unwrap(), Some(NOW));
     change(&mut store, |change| change.delete_endpoint("e"));
-    assert_eq!((due(&store, NOW), store.next_delivery_at().unwrap()), (vec![], None));
+    assert_eq!((due(&store, NOW), store.next_delivery_at("e").unwrap()), (vec![], None));
 }
 
 #[test]
@@ -97,13 +103,40 @@ fn a_disabled_endpoint_is_sent_nothing_and_gets_the_rest_by_replay() {
     let first = emit(&mut store, "s", "a");
     change(&mut store, |change| change.disable_endpoint("e", NOW));
     emit(&mut store, "s", "b");
-    assert_eq!((due(&store, NOW), store.next_delivery_at().unwrap()), (vec![], None));
+    assert_eq!((due(&store, NOW), store.next_delivery_at("e").unwrap()), (vec![], None));
     change(&mut store, |change| change.enable_endpoint("e"));
     assert_eq!(due(&store, NOW), [("a".into(), 1)]);
     change(&mut store, |change| change.delivered("e", first));
     assert_eq!(due(&store, NOW), []);
-    assert_eq!(change(&mut store, |change| change.replay("e", first + 1, NOW)), 1);
+    assert_eq!(change(&mut store, |change| change.replay("e", first, NOW)), (1, first + 1));
     assert_eq!(due(&store, NOW), [("b".into(), 2)]);
+}
+
+#[test]
+fn a_wait_is_stretched_by_chance_and_not_by_much() {
+    let mut store = with_endpoint();
+    let event = emit(&mut store, "s", "a");
+    let waits = [0, 128, 255].map(|chance| {
+        let mut undone = None;
+        let _: Result<(), StoreError> = store.change(|change| {
+            undone = change.delivery_failed("e", event, chance, 0)?;
+            Err(StoreError::NotFound)
+        });
+        undone.unwrap()
+    });
+    assert!(waits[0] == 5_000 && (5_001..6_000).contains(&waits[1]) && waits[2] == 6_000, "{waits:?}");
+}
+
+#[test]
+fn what_was_laid_aside_can_be_sent_alone() {
+    let mut store = with_endpoint();
+    let first = emit(&mut store, "s", "a");
+    let second = emit(&mut store, "s", "b");
+    while change(&mut store, |change| change.delivery_failed("e", first, 0, NOW)).is_some() {}
+    change(&mut store, |change| change.delivered("e", second));
+    assert_eq!((store.endpoints().unwrap()[0].dead, due(&store, NOW).len()), (1, 0));
+    assert_eq!(change(&mut store, |change| change.replay_dead("e", NOW)), 1);
+    assert_eq!((store.endpoints().unwrap()[0].dead, due(&store, NOW)), (0, vec![("a".into(), 1)]));
 }
 
 #[test]
@@ -125,10 +158,10 @@ fn what_is_on_its_way_is_counted_through_every_turn() {
     change(&mut store, |change| change.delivered("e", first));
     change(&mut store, |change| change.delivered("e", first));
     assert_eq!(pending(&store), 1);
-    while change(&mut store, |change| change.delivery_failed("e", second, NOW)).is_some() {}
+    while change(&mut store, |change| change.delivery_failed("e", second, 0, NOW)).is_some() {}
     assert_eq!(pending(&store), 0);
-    change(&mut store, |change| change.replay("e", first, NOW));
-    change(&mut store, |change| change.replay("e", first, NOW));
+    change(&mut store, |change| change.replay("e", 0, NOW));
+    change(&mut store, |change| change.replay("e", 0, NOW));
     assert_eq!(pending(&store), 2);
     store.purge(&Retention::default(), NOW + 31 * DAY).unwrap();
     assert_eq!(pending(&store), 0, "also what retention took");
