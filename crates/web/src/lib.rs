@@ -5,23 +5,30 @@
 //! in the fragment of the address, which browsers do not send: no request served here carries one.
 
 mod assets;
+mod away;
 mod headers;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::assets::Assets;
 
 /// Routes of the page: `/` and `/join` (the page), `/assets/…` (kept by browsers for a year, names carry a hash),
-/// `/favicon.svg`, `/robots.txt`. `HEAD` works on all of them; `/` may be asked from any origin, as LiveKit's
+/// `/favicon.svg`, `/robots.txt`, `/away` (where a quick exit lands). `HEAD` works on all of them; `/` may be asked from any origin, as LiveKit's
 /// JavaScript client does before it connects. No fallback route is set, so the router can be merged with others.
 pub fn router() -> Router {
+    router_with_way_out(None)
+}
+
+/// As [`router`], with the absolute address that `/away` sends people on to.
+pub fn router_with_way_out(onward: Option<HeaderValue>) -> Router {
     Router::new()
+        .route("/away", get(move || async move { away::respond(onward) }))
         .route("/", get(page))
         .route("/join", get(page))
         .route("/assets/{*path}", get(asset))

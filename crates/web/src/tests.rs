@@ -103,3 +103,25 @@ async fn unknown_and_climbing_paths_are_not_found() {
         assert_eq!(ask(Method::GET, path, &[]).await.status, StatusCode::NOT_FOUND, "{path}");
     }
 }
+
+#[tokio::test]
+async fn quick_exit_lands_on_a_page_that_names_nothing_and_is_not_kept() {
+    let answer = ask(Method::GET, "/away", &[]).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    let body = String::from_utf8(answer.body).unwrap().to_lowercase();
+    for word in ["parlour", "session", "call", "therap", "<script", "href"] {
+        assert!(!body.contains(word), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn quick_exit_goes_on_to_the_configured_address() {
+    let onward = axum::http::HeaderValue::from_static("https://weather.example/");
+    let request = Request::builder().uri("/away").body(Body::empty()).unwrap();
+    let response = crate::router_with_way_out(Some(onward)).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    assert_eq!(response.headers()["location"], "https://weather.example/");
+    assert_eq!(response.headers()["referrer-policy"], "no-referrer");
+}

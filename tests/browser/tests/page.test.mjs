@@ -23,11 +23,11 @@ for (const { name, ...context } of VIEWS) {
       await page.getByRole("heading", { name: "Open the link you were given" }).waitFor();
       await checkAccessible(page, "the welcome page");
       await checkFits(page);
-      await page.getByLabel("Session link").fill("https://example.org/");
+      await page.getByLabel("Session link or code").fill("https://example.org/");
       await button(page, "Continue").click();
       await page.getByRole("alert").waitFor();
       await checkAccessible(page, "a refused link");
-      await page.getByLabel("Session link").fill(link(stage, "anna", "client"));
+      await page.getByLabel("Session link or code").fill(link(stage, "anna", "client"));
       await button(page, "Continue").click();
     });
 
@@ -118,12 +118,12 @@ for (const { name, ...context } of VIEWS) {
       await pictureMoves(page, "ingrid");
     });
 
-    await t.test("settings: own picture hidden, shortcuts off, closed by Escape", async () => {
-      await button(page, "Settings").click();
-      await page.getByRole("dialog", { name: "Settings" }).waitFor();
-      await checkAccessible(page, "the settings");
+    await t.test("more: own picture hidden, shortcuts off, closed by Escape", async () => {
+      await button(page, "More").click();
+      await page.getByRole("dialog", { name: "More" }).waitFor();
+      await checkAccessible(page, "what else there is");
       await checkFits(page);
-      await picture(page, `settings-${name}`);
+      await picture(page, `more-${name}`);
       await page.getByLabel("Show my own picture").uncheck();
       await page.getByLabel(/Keyboard shortcuts/).uncheck();
       await page.keyboard.press("Escape");
@@ -139,7 +139,7 @@ for (const { name, ...context } of VIEWS) {
         await page.keyboard.press("Tab");
         reached.add(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")));
       }
-      for (const control of ["Turn microphone off", "Turn camera off", "Share your screen", "Settings", "Leave"]) {
+      for (const control of ["Turn microphone off", "Turn camera off", "Share your screen", "More", "Leave"]) {
         assert.ok(reached.has(control), `${control} among ${[...reached]}`);
       }
     });

@@ -1,18 +1,23 @@
 // The call: one livekit-client room and what the views need of it as signals. No markup here.
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { ExternalE2EEKeyProvider, Room, RoomEvent, Track, type RemoteTrack } from "livekit-client";
 import type { DisconnectReason, LocalAudioTrack, LocalVideoTrack, Participant, TrackPublication } from "livekit-client";
 import E2eeWorker from "livekit-client/e2ee-worker?worker";
-import { audience } from "./audience";
 import { chosen, LIVEKIT_KINDS, remember, wanted, type DeviceKind } from "./devices";
+import { isExiting } from "./exit";
 import { captureAudio, captureVideo, roomOptions } from "./media";
 import { others, person, type Person } from "./people";
 import type { Preview } from "./preview";
 import { deviceProblem, ending, type Ending } from "./problems";
+import type { Session } from "./session";
+import { standing } from "./standing";
 import { t } from "./texts";
 import type { Ticket } from "./ticket";
 
 export type Connection = "connecting" | "connected" | "reconnecting";
+
+/** Media and the session's view come by two ways. People who appear or vanish this close to a move of my own did not move. */
+const MOVE_SETTLES_MS = 1_500;
 
 /** After any of these the snapshot of people is taken anew: with at most a dozen people that is cheaper than care. */
 const CHANGES_PEOPLE = [
@@ -43,15 +48,18 @@ export class Call {
   readonly others = signal<readonly Person[]>([]);
   readonly mayPublish = signal(true);
   readonly soundBlocked = signal(false);
+  /** Whether what the preview had belongs to the call now. */
+  readonly started = signal(false);
   /** The newest thing worth telling: shown for a while and read out. The number makes equal texts distinct. */
   readonly notice = signal<{ id: number; text: string }>({ id: 0, text: "" });
 
-  readonly audience = computed(() =>
-    audience({
+  /** Who can hear and see me, in words. */
+  readonly standing = computed(() =>
+    standing(this.session.view.value, {
       connection: this.connection.value,
       microphone: this.self.value?.microphone ?? false,
       camera: this.self.value?.camera != null,
-      others: this.others.value.map((other) => other.name),
+      others: this.others.value,
     }),
   );
 
@@ -61,8 +69,15 @@ export class Call {
   /** My own switch is in motion, so a mute that arrives now is mine. */
   #switching = 0;
   #leaving = false;
+  #movedAt = 0;
+  #handingOverUntil = 0;
+  readonly #stopWatching: () => void;
 
-  constructor(ended: (how: Ending) => void, encrypted: boolean) {
+  constructor(
+    readonly session: Session,
+    encrypted: boolean,
+    ended: (how: Ending) => void,
+  ) {
     this.#ended = ended;
     this.#room = new Room({
       ...roomOptions,
@@ -71,7 +86,16 @@ export class Call {
       ...(encrypted ? { encryption: { keyProvider: this.#keys, worker: new E2eeWorker() } } : {}),
     });
     this.#listen();
+    window.addEventListener("pagehide", this.#goodbye);
+    this.#stopWatching = effect(() => {
+      if (session.place.value) this.#movedAt = performance.now();
+    });
   }
+
+  /** A page that is closed or reloaded leaves; one that exits in a hurry vanishes like a lost line. */
+  readonly #goodbye = (): void => {
+    if (!isExiting()) void this.#room.disconnect();
+  };
 
   /** Resolves when the server has let us in: from then on the others know that we are here. */
   async join(ticket: Ticket): Promise<void> {
@@ -83,8 +107,10 @@ export class Call {
     this.#update();
   }
 
-  /** Sends what the preview has. The call is on screen by now, so that nobody is seen without knowing it. */
+  /** Sends what the preview has, once. The call is on screen by now, so that nobody is seen without knowing it. */
   async start(preview: Preview): Promise<void> {
+    if (this.started.value) return;
+    this.started.value = true;
     const { camera, microphone } = preview.release();
     const { speaker } = chosen.value;
     if (speaker) await this.choose("speaker", speaker);
@@ -127,17 +153,33 @@ export class Call {
 
   #end(reason: DisconnectReason | undefined): void {
     document.querySelectorAll("body > audio").forEach((element) => element.remove());
-    this.#ended(ending(reason, this.#leaving));
+    window.removeEventListener("pagehide", this.#goodbye);
+    this.#stopWatching();
+    const circumstances = {
+      leaving: this.#leaving,
+      waiting: this.session.place.value === "waiting",
+      handingOver: performance.now() < this.#handingOverUntil,
+    };
+    this.#ended(ending(reason, circumstances));
   }
 
-  /** A full reconnect takes everybody out and in again: they did not move, I did. */
+  /**
+   * A full reconnect, a hold or a check-in takes everybody out and in again: they did not move, I did. Therapists read
+   * in their list where everyone is.
+   */
   #noticeMove(key: "call.joined" | "call.left", participant: Participant): void {
-    if (this.#room.state === "connected") this.#tell(t(key, { name: participant.name || t("call.unnamed") }));
+    if (this.#room.state !== "connected" || this.session.role.value === "therapist") return;
+    setTimeout(() => {
+      const isHere = this.#room.remoteParticipants.has(participant.identity);
+      const iMoved = performance.now() - this.#movedAt < 2 * MOVE_SETTLES_MS;
+      if (iMoved || this.#room.state !== "connected" || isHere !== (key === "call.joined")) return;
+      this.#tell(t(key, { name: participant.name || t("call.unnamed") }));
+    }, MOVE_SETTLES_MS);
   }
 
   #noticeMute(publication: TrackPublication, participant: Participant): void {
     const mine = participant.isLocal && publication.source === Track.Source.Microphone;
-    if (mine && this.#switching === 0) this.#tell(t("call.muted_by_other"));
+    if (mine && this.#switching === 0) this.#tell(t("call.muted_elsewhere"));
   }
 
   #update(): void {
@@ -201,6 +243,16 @@ export class Call {
   /** Must be called from a click: the browser wants one before it plays. */
   allowSound(): Promise<void> {
     return this.#room.startAudio();
+  }
+
+  /** From now on, for as long as the offer stands, losing the seat means that the other device has it. */
+  handingOver(forMs: number): void {
+    this.#handingOverUntil = performance.now() + forMs;
+  }
+
+  /** Camera and microphone off this instant, without a word to anyone. */
+  silence(): void {
+    for (const { track } of this.#room.localParticipant.trackPublications.values()) track?.mediaStreamTrack.stop();
   }
 
   leave(): Promise<void> {

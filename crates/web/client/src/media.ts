@@ -8,7 +8,8 @@ export const roomOptions: RoomOptions = {
   singlePeerConnection: true,
   adaptiveStream: true,
   dynacast: true,
-  disconnectOnPageLeave: true,
+  // The page says goodbye itself: not on a quick exit.
+  disconnectOnPageLeave: false,
   publishDefaults: {
     videoCodec: "vp8",
     simulcast: true,

@@ -10,6 +10,7 @@ export type VideoTrack = LocalVideoTrack | RemoteVideoTrack;
 
 export interface Person {
   readonly sid: string;
+  readonly identity: string;
   readonly name: string;
   readonly role: string;
   readonly self: boolean;
@@ -36,6 +37,7 @@ export function person(participant: Participant): Person {
   const camera = video(participant, Track.Source.Camera);
   return {
     sid: participant.sid || "self",
+    identity: participant.identity,
     name: participant.name || t("call.unnamed"),
     role: participant.attributes[ROLE_ATTRIBUTE] ?? "",
     self: participant.isLocal,

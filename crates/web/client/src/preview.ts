@@ -15,6 +15,8 @@ export class Preview {
   /** Set once the tracks belong to the call or the page went on: what arrives later is stopped at once. */
   #over = false;
 
+  constructor(readonly hasCamera: boolean) {}
+
   /** Asks for both at once, so that there is one question to the person; then for each alone, so that one works. */
   async start(): Promise<void> {
     this.starting.value = true;
@@ -22,7 +24,7 @@ export class Preview {
     try {
       const tracks = await createLocalTracks({
         audio: { ...captureAudio, ...wanted("microphone") },
-        video: { ...captureVideo, ...wanted("camera") },
+        video: this.hasCamera && { ...captureVideo, ...wanted("camera") },
       });
       for (const track of tracks) this.#take(track as LocalVideoTrack | LocalAudioTrack);
     } catch (error) {
@@ -35,7 +37,7 @@ export class Preview {
 
   async #startEach(): Promise<void> {
     await this.setMicrophone(true).catch(() => undefined);
-    await this.setCamera(true).catch(() => undefined);
+    if (this.hasCamera) await this.setCamera(true).catch(() => undefined);
   }
 
   async setCamera(on: boolean): Promise<void> {

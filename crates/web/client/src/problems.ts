@@ -1,6 +1,8 @@
-// What went wrong, in plain words: browser and SDK errors to text keys, disconnect reasons to endings.
+// What went wrong, in plain words: errors of the browser, the SDK and the control API to texts, disconnect reasons to
+// endings.
 import { ConnectionError, ConnectionErrorReason, DisconnectReason } from "livekit-client";
-import type { TextKey } from "./texts";
+import { Problem } from "./api";
+import { t, type TextKey } from "./texts";
 
 export function deviceProblem(error: unknown): TextKey {
   if (!window.isSecureContext) return "error.insecure";
@@ -25,16 +27,44 @@ export function joinProblem(error: unknown): TextKey {
   }
 }
 
-export type Ending = "left" | "over" | "removed" | "duplicate" | "shutdown" | "lost";
+/** A refused command, in words. */
+export function problemText(error: unknown): string {
+  return t(problemKey(error));
+}
 
-/** `leaving`: the person asked for it. The SDK also disconnects when the page goes away, which a reload undoes. */
-export function ending(reason: DisconnectReason | undefined, leaving: boolean): Ending {
-  if (leaving) return "left";
+function problemKey(error: unknown): TextKey {
+  if (!(error instanceof Problem)) return "problem.other";
+  if (error.unreachable) return "problem.unreachable";
+  if (error.status === 401 || error.status === 403) return "problem.not_allowed";
+  if (error.status === 404 || error.status === 410) return "problem.gone";
+  if (error.status === 429) return "problem.too_often";
+  if (error.status >= 500) return "problem.server";
+  return "problem.not_now";
+}
+
+/** Why there is no way in with this link. */
+export function openProblem(error: unknown): TextKey {
+  if (!(error instanceof Problem)) return "error.join";
+  if (error.unreachable || error.status >= 500) return "error.join_unreachable";
+  return error.status === 429 ? "problem.too_often" : "error.join_refused";
+}
+
+export type Ending = "left" | "over" | "removed" | "denied" | "duplicate" | "handed" | "shutdown" | "lost";
+
+/** What the page knows beside the reason: the person asked for it; was still waiting; offered the seat elsewhere. */
+export interface Circumstances {
+  readonly leaving: boolean;
+  readonly waiting: boolean;
+  readonly handingOver: boolean;
+}
+
+export function ending(reason: DisconnectReason | undefined, now: Circumstances): Ending {
+  if (now.leaving) return "left";
   switch (reason) {
     case DisconnectReason.DUPLICATE_IDENTITY:
-      return "duplicate";
+      return now.handingOver ? "handed" : "duplicate";
     case DisconnectReason.PARTICIPANT_REMOVED:
-      return "removed";
+      return now.waiting ? "denied" : "removed";
     case DisconnectReason.ROOM_DELETED:
     case DisconnectReason.ROOM_CLOSED:
       return "over";

@@ -1,19 +1,33 @@
-// The join link. Its token travels in the fragment, which browsers never send to a server, and leaves the address bar
-// at once so that it is in no bookmark, screenshot or shared screen. It is kept for this tab only, so that a reload
-// comes back to the session; leaving forgets it.
+// The join link. What it carries travels in the fragment, which browsers never send to a server, and leaves the address
+// bar at once so that it is in no bookmark, screenshot or shared screen. The session's token is kept for this tab only,
+// so that a reload comes back; leaving forgets it.
 
 /** What the token says about its bearer. Only shown here: the server decides what is true. */
 export interface Ticket {
   readonly token: string;
+  readonly session: string;
+  readonly identity: string;
   readonly name: string;
   readonly role: string;
   /** Key for end-to-end encryption, when the link carries one. It never leaves the browser. */
   readonly key: string | null;
 }
 
+/** A link that is exchanged for a token, once. */
+export interface Invitation {
+  readonly secret: string;
+  readonly key: string | null;
+}
+
+export type Link = Ticket | Invitation;
+
+export const isInvitation = (link: Link): link is Invitation => "secret" in link;
+
 const STORED = "parlour.ticket";
 /** JWTs of ours are about 500 bytes; anything beyond this is not one. */
 const MAX_TOKEN_LENGTH = 8192;
+/** The code under a hand-over's picture, typed or pasted without the rest of its link. */
+const CODE = /^[A-Za-z0-9._~-]{16,512}$/;
 
 function claims(token: string): Record<string, unknown> | null {
   const parts = token.split(".");
@@ -36,25 +50,34 @@ const member = (value: unknown, name: string): unknown =>
 export function readTicket(token: string, key: string | null = null): Ticket | null {
   const found = claims(token);
   if (!found) return null;
-  const role = text(member(found["parlour"], "role")) || text(member(found["attributes"], "parlour.role"));
-  return { token, key, name: text(found["name"]), role };
+  return {
+    token,
+    key,
+    session: text(member(found["video"], "room")),
+    identity: text(found["sub"]),
+    name: text(found["name"]),
+    role: text(member(found["parlour"], "role")) || text(member(found["attributes"], "parlour.role")),
+  };
 }
 
-/** Reads `#token=…[&key=…]` of a link, or of a fragment alone. */
-export function parseLink(link: string): Ticket | null {
+/** Reads `#ticket=…` or `#token=…`, each with `[&key=…]`, of a link or of a fragment alone, or a bare code. */
+export function parseLink(link: string): Link | null {
   const hash = link.indexOf("#");
-  if (hash < 0) return null;
+  if (hash < 0) return CODE.test(link.trim()) ? { secret: link.trim(), key: null } : null;
   const values = new URLSearchParams(link.slice(hash + 1));
+  const key = values.get("key");
+  const secret = values.get("ticket")?.trim();
+  if (secret) return { secret, key };
   const token = values.get("token");
-  return token ? readTicket(token.trim(), values.get("key")) : null;
+  return token ? readTicket(token.trim(), key) : null;
 }
 
-/** The ticket of the address bar (and cleans it), else that of before a reload. */
-export function takeTicket(): Ticket | null {
+/** The link of the address bar (and cleans it), else the ticket of before a reload. */
+export function takeLink(): Link | null {
   const fresh = parseLink(location.hash);
   if (location.hash) history.replaceState(null, "", location.pathname);
   if (fresh) {
-    keepTicket(fresh);
+    if (!isInvitation(fresh)) keepTicket(fresh);
     return fresh;
   }
   const stored = sessionStorage.getItem(STORED);
@@ -69,4 +92,11 @@ export function keepTicket(ticket: Ticket): void {
 
 export function forgetTicket(): void {
   sessionStorage.clear();
+}
+
+/** The link for another device of the same person. */
+export function handOverLink(secret: string, key: string | null): string {
+  const values = new URLSearchParams({ ticket: secret });
+  if (key) values.set("key", key);
+  return `${location.origin}/join#${values}`;
 }

@@ -1,24 +1,27 @@
-// The call page: who can hear me, the people, the controls.
+// The call page: who can hear me, the people, the controls; for those who lead, the panel beside it.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { stayAwake } from "../awake";
 import type { Call } from "../call";
 import { listenForShortcuts } from "../shortcuts";
 import { t } from "../texts";
+import type { Ticket } from "../ticket";
+import { Banners } from "./banners";
 import { Controls } from "./controls";
-import { Dialog } from "./dialog";
+import { HandOver } from "./hand-over";
 import { Icon } from "./icons";
-import { Settings } from "./settings";
+import { LeaveDialog } from "./leave";
+import { Panel, panelOpen } from "./lead/panel";
+import { More } from "./more";
+import { QuickExit } from "./quick-exit";
 import { Stage } from "./stage";
 
-/** How long a notice stays: long enough to be read twice. */
-const NOTICE_MS = 6000;
+export type Open = "more" | "leave" | "hand-over" | null;
 
-type Open = "settings" | "leave" | null;
-
-export function CallView({ call, encrypted }: { call: Call; encrypted: boolean }) {
+export function CallView({ call, ticket }: { call: Call; ticket: Ticket }) {
   const open = useSignal<Open>(null);
   const close = (): void => void (open.value = null);
+  const leads = call.session.role.value === "therapist";
 
   useEffect(
     () =>
@@ -34,73 +37,46 @@ export function CallView({ call, encrypted }: { call: Call; encrypted: boolean }
   useEffect(() => stayAwake(), []);
 
   return (
-    <div class="call">
-      <header class="call-head">
-        <h1 class="hidden-words">{t("call.title")}</h1>
-        <p class="audience" role="status">
-          {call.audience}
-        </p>
-        {encrypted && (
-          <p class="encrypted">
-            <Icon name="lock" />
-            {t("call.encrypted")}
-          </p>
-        )}
-      </header>
+    <div class="call" data-leads={leads} data-panel={leads && panelOpen.value}>
+      <Head call={call} encrypted={ticket.key !== null} />
       <main class="call-main">
         <Banners call={call} />
         <Stage call={call} />
       </main>
-      <footer>
-        <Controls call={call} openSettings={() => (open.value = "settings")} leave={() => (open.value = "leave")} />
+      {leads && <Panel call={call} end={() => (open.value = "leave")} />}
+      <footer class="call-foot">
+        <Controls call={call} leads={leads} show={(what) => (open.value = what)} />
       </footer>
-      {open.value === "settings" && <Settings call={call} close={close} />}
-      {open.value === "leave" && <LeaveDialog leave={() => void call.leave()} close={close} />}
+      {open.value === "more" && <More call={call} close={close} show={(what) => (open.value = what)} />}
+      {open.value === "hand-over" && <HandOver call={call} ticket={ticket} close={close} />}
+      {open.value === "leave" && <LeaveDialog call={call} leads={leads} close={close} />}
     </div>
   );
 }
 
-function Banners({ call }: { call: Call }) {
-  const shown = useSignal(0);
-  const { id, text } = call.notice.value;
-
-  useEffect(() => {
-    shown.value = id;
-    const timer = setTimeout(() => (shown.value = 0), NOTICE_MS);
-    return () => clearTimeout(timer);
-  }, [id]);
-
+/** State is always in words, and always in the same place. */
+function Head({ call, encrypted }: { call: Call; encrypted: boolean }) {
+  const { lead, rest } = call.standing.value;
+  const isSealed = call.session.place.value === "check_in";
   return (
-    <div class="banners">
-      <div role="alert">
-        {call.connection.value === "reconnecting" && <p class="banner banner-warn">{t("call.reconnecting")}</p>}
+    <header class="call-head">
+      <h1 class="hidden-words">{t("call.title")}</h1>
+      <div class="standing" role="status" data-sealed={isSealed}>
+        {isSealed && <Icon name="seal" />}
+        <p class="audience">{lead}</p>
+        {rest.map((sentence) => (
+          <p key={sentence} class="standing-rest">
+            {sentence}
+          </p>
+        ))}
       </div>
-      {call.self.value?.screen && <p class="banner banner-sharing">{t("call.screen_own")}</p>}
-      <div role="status">{text && shown.value === id && <p class="banner">{text}</p>}</div>
-      {call.soundBlocked.value && (
-        <div class="banner banner-warn">
-          <p>{t("call.sound_blocked")}</p>
-          <button class="secondary" type="button" onClick={() => void call.allowSound()}>
-            {t("call.sound_allow")}
-          </button>
-        </div>
+      {encrypted && (
+        <p class="encrypted">
+          <Icon name="lock" />
+          {t("call.encrypted")}
+        </p>
       )}
-    </div>
-  );
-}
-
-function LeaveDialog({ leave, close }: { leave: () => void; close: () => void }) {
-  return (
-    <Dialog title={t("leave.title")} close={close}>
-      <p>{t("leave.text")}</p>
-      <div class="choices">
-        <button class="secondary" type="button" onClick={close}>
-          {t("leave.stay")}
-        </button>
-        <button class="danger" type="button" onClick={leave}>
-          {t("leave.confirm")}
-        </button>
-      </div>
-    </Dialog>
+      <QuickExit />
+    </header>
   );
 }

@@ -1,24 +1,28 @@
-// The bar of the call: microphone, camera, screen, settings, leave.
+// The bar of the call: microphone, camera, screen, for clients the private sign, for those who lead the people, more, leave.
 import type { Call } from "../call";
 import { shortcutsOn } from "../preferences";
 import { KEYS } from "../shortcuts";
-import { t } from "../texts";
+import { t, tn } from "../texts";
+import type { Open } from "./call";
 import { Icon, type IconName } from "./icons";
+import { panelOpen } from "./lead/panel";
+import { useSign } from "./signal-button";
 
 interface Props {
   call: Call;
-  openSettings: () => void;
-  leave: () => void;
+  leads: boolean;
+  show: (what: Open) => void;
 }
 
 const canShareScreen = "getDisplayMedia" in (navigator.mediaDevices ?? {});
 
-export function Controls({ call, openSettings, leave }: Props) {
+export function Controls({ call, leads, show }: Props) {
   const self = call.self.value;
   const allowed = call.mayPublish.value;
   const microphone = self?.microphone ?? false;
   const camera = self?.camera != null;
   const sharing = self?.screen != null;
+  const carriesPictures = (call.session.view.value?.session.modality ?? "video") === "video";
   return (
     <div class="controls" role="group" aria-label={t("control.bar")}>
       <Control
@@ -30,7 +34,7 @@ export function Controls({ call, openSettings, leave }: Props) {
         allowed={allowed}
         press={() => void call.toggleMicrophone()}
       />
-      <Control
+      {carriesPictures && <Control
         name={t(camera ? "control.camera_off" : "control.camera_on")}
         label={t("control.label.camera")}
         icon={camera ? "camera" : "camera-off"}
@@ -38,8 +42,8 @@ export function Controls({ call, openSettings, leave }: Props) {
         off={!camera}
         allowed={allowed}
         press={() => void call.toggleCamera()}
-      />
-      {canShareScreen && (
+      />}
+      {canShareScreen && carriesPictures && (
         <Control
           name={t(sharing ? "control.screen_off" : "control.screen_on")}
           label={t(sharing ? "control.label.sharing" : "control.label.screen")}
@@ -50,16 +54,57 @@ export function Controls({ call, openSettings, leave }: Props) {
           press={() => void call.toggleScreen()}
         />
       )}
-      <Control name={t("control.settings")} label={t("control.label.settings")} icon="settings" press={openSettings} />
+      {leads && <PeopleControl call={call} />}
+      {!leads && call.session.view.value && <SignControl call={call} />}
+      <Control
+        name={t("control.more")}
+        label={t("control.label.more")}
+        icon="settings"
+        press={() => show("more")}
+      />
       <Control
         name={t("control.leave")}
         label={t("control.label.leave")}
         icon="leave"
         shortcut={KEYS.leave}
         leaving
-        press={leave}
+        press={() => show("leave")}
       />
     </div>
+  );
+}
+
+/** Opens and closes the panel where it is not beside the stage, and says how many wait. */
+function PeopleControl({ call }: { call: Call }) {
+  const waiting = call.session.view.value?.people?.filter(({ place }) => place === "waiting").length ?? 0;
+  const name = waiting ? tn("control.people_waiting", waiting, { count: waiting }) : t("control.people");
+  return (
+    <Control
+      name={name}
+      label={t("control.label.people")}
+      icon="people"
+      badge={waiting}
+      expanded={panelOpen.value}
+      press={() => (panelOpen.value = !panelOpen.value)}
+    />
+  );
+}
+
+/** Private and quiet: nobody but the therapists learns of it, and here it shows for a few seconds only. */
+function SignControl({ call }: { call: Call }) {
+  const { sent, give } = useSign(call.session);
+  return (
+    <>
+      <Control
+        name={t("signal.name")}
+        label={t(sent ? "signal.label_sent" : "signal.label")}
+        icon={sent ? "done" : "hand"}
+        press={give}
+      />
+      <span class="hidden-words" role="status">
+        {sent && t("signal.sent")}
+      </span>
+    </>
   );
 }
 
@@ -74,9 +119,12 @@ interface ControlProps {
   off?: boolean;
   active?: boolean;
   leaving?: boolean;
+  badge?: number;
+  expanded?: boolean;
 }
 
-function Control({ name, label, icon, press, shortcut, allowed = true, off, active, leaving }: ControlProps) {
+function Control(props: ControlProps) {
+  const { name, label, icon, press, shortcut, allowed = true, off, active, leaving, badge, expanded } = props;
   const key = shortcut && shortcutsOn.value ? shortcut : undefined;
   const title = allowed ? (key ? `${name} (${key})` : name) : t("control.not_allowed");
   return (
@@ -86,6 +134,7 @@ function Control({ name, label, icon, press, shortcut, allowed = true, off, acti
       title={title}
       aria-label={name}
       aria-keyshortcuts={key}
+      aria-expanded={expanded}
       disabled={!allowed}
       data-off={off ?? false}
       data-active={active ?? false}
@@ -94,6 +143,7 @@ function Control({ name, label, icon, press, shortcut, allowed = true, off, acti
     >
       <span class="round">
         <Icon name={icon} />
+        {badge ? <span class="badge">{badge}</span> : null}
       </span>
       <span class="control-label" aria-hidden="true">
         {label}

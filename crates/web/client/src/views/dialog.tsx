@@ -1,6 +1,8 @@
-// The browser's own modal dialog: it keeps focus inside, closes on Escape and gives focus back.
+// The browser's own modal dialog: it keeps focus inside, closes on Escape and gives focus back. It covers the page, so the
+// quick exit is in it too.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { QuickExit } from "./quick-exit";
 
 interface Props {
   title: string;
@@ -10,19 +12,27 @@ interface Props {
 
 export function Dialog({ title, close, children }: Props) {
   const element = useRef<HTMLDialogElement>(null);
+  const isShown = useRef(true);
   useEffect(() => {
     element.current?.showModal();
-    return () => element.current?.close();
+    return () => {
+      // The event of this closing comes later, when another dialog may be in this one's place.
+      isShown.current = false;
+      element.current?.close();
+    };
   }, []);
   return (
     <dialog
       ref={element}
       aria-labelledby="dialog-title"
-      onClose={close}
+      onClose={() => isShown.current && close()}
       onClick={(event) => event.target === element.current && close()}
     >
       <div class="dialog stack">
-        <h2 id="dialog-title">{title}</h2>
+        <header class="dialog-head">
+          <h2 id="dialog-title">{title}</h2>
+          <QuickExit />
+        </header>
         {children}
       </div>
     </dialog>

@@ -1,11 +1,21 @@
 // The last page: why the call is over, and the way back where there is one.
 import type { Ending } from "../problems";
 import { t } from "../texts";
+import type { SessionView } from "../view";
+import { BackupPlan } from "./backup-plan";
 import { Page } from "./page";
 
-const FINAL: readonly Ending[] = ["over", "removed"];
+const FINAL: readonly Ending[] = ["over", "removed", "denied", "handed"];
+/** Where another way to each other may be needed. */
+const TROUBLE: readonly Ending[] = ["lost", "shutdown"];
 
-export function Ended({ how, rejoin }: { how: Ending; rejoin: () => void }) {
+interface Props {
+  how: Ending;
+  view: SessionView | null;
+  rejoin: () => void;
+}
+
+export function Ended({ how, view, rejoin }: Props) {
   return (
     <Page title={t(`ended.${how}_title`)}>
       <p class="lead">{t(`ended.${how}_text`)}</p>
@@ -14,6 +24,7 @@ export function Ended({ how, rejoin }: { how: Ending; rejoin: () => void }) {
           {t("ended.rejoin")}
         </button>
       )}
+      {TROUBLE.includes(how) && <BackupPlan view={view} />}
     </Page>
   );
 }

@@ -4,21 +4,24 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { t } from "../texts";
 import { Mark } from "./icons";
+import { QuickExit } from "./quick-exit";
 
 interface Props {
   title: string;
   wide?: boolean;
+  centred?: boolean;
   children: ComponentChildren;
 }
 
-export function Page({ title, wide = false, children }: Props) {
+export function Page({ title, wide = false, centred = false, children }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return (
-    <div class={wide ? "page page-wide" : "page"}>
+    <div class={wide ? "page page-wide" : "page"} data-centred={centred}>
       <header class="brand">
         <Mark />
         <span>{t("app.name")}</span>
+        <QuickExit />
       </header>
       <main>
         <h1 ref={heading} tabIndex={-1}>

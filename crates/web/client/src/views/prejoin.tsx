@@ -7,20 +7,23 @@ import type { Preview } from "../preview";
 import { meter, playTestSound } from "../sound";
 import { t } from "../texts";
 import type { Ticket } from "../ticket";
+import type { SessionView } from "../view";
 import { DeviceSelect } from "./device-select";
 import { Icon } from "./icons";
+import { PreviewPicture, PreviewSwitches } from "./mirror";
 import { Page } from "./page";
-import { Picture } from "./picture";
+import { Planned } from "./planned";
 
 interface Props {
   ticket: Ticket;
+  view: SessionView | null;
   preview: Preview;
   joining: boolean;
   problem: string;
   join: () => void;
 }
 
-export function Prejoin({ ticket, preview, joining, problem, join }: Props) {
+export function Prejoin({ ticket, view, preview, joining, problem, join }: Props) {
   const role = roleWord(ticket.role);
   const trouble = problem || (preview.problem.value ? t(preview.problem.value) : "");
   const title = ticket.name ? t("prejoin.title_name", { name: ticket.name }) : t("prejoin.title");
@@ -33,6 +36,7 @@ export function Prejoin({ ticket, preview, joining, problem, join }: Props) {
           <Level preview={preview} />
         </section>
         <section class="stack" aria-label={t("prejoin.devices")}>
+          <Planned view={view} />
           {role && <p class="lead">{t("prejoin.role", { role })}</p>}
           {trouble && (
             <div class="problem" role="alert">
@@ -60,45 +64,6 @@ export function Prejoin({ ticket, preview, joining, problem, join }: Props) {
         </section>
       </div>
     </Page>
-  );
-}
-
-function PreviewPicture({ preview }: { preview: Preview }) {
-  const camera = preview.camera.value;
-  if (camera) return <div class="tile preview"><Picture track={camera} mirrored label={t("prejoin.preview")} /></div>;
-  return (
-    <div class="tile preview">
-      <p class="tile-words">{preview.starting.value ? t("prejoin.camera_starting") : t("prejoin.camera_off")}</p>
-    </div>
-  );
-}
-
-function PreviewSwitches({ preview, busy }: { preview: Preview; busy: boolean }) {
-  const microphone = preview.microphone.value !== null;
-  const camera = preview.camera.value !== null;
-  return (
-    <div class="switches">
-      <button
-        class="round"
-        type="button"
-        data-off={!microphone}
-        disabled={busy}
-        aria-label={t(microphone ? "control.microphone_off" : "control.microphone_on")}
-        onClick={() => void preview.setMicrophone(!microphone)}
-      >
-        <Icon name={microphone ? "microphone" : "microphone-off"} />
-      </button>
-      <button
-        class="round"
-        type="button"
-        data-off={!camera}
-        disabled={busy}
-        aria-label={t(camera ? "control.camera_off" : "control.camera_on")}
-        onClick={() => void preview.setCamera(!camera)}
-      >
-        <Icon name={camera ? "camera" : "camera-off"} />
-      </button>
-    </div>
   );
 }
 
@@ -142,7 +107,9 @@ function Devices({ preview }: { preview: Preview }) {
   const inUse = (track: MediaStreamTrack | undefined): string | undefined => track?.getSettings().deviceId;
   return (
     <>
-      <DeviceSelect kind="camera" current={inUse(preview.camera.value?.mediaStreamTrack)} choose={choose} />
+      {preview.hasCamera && (
+        <DeviceSelect kind="camera" current={inUse(preview.camera.value?.mediaStreamTrack)} choose={choose} />
+      )}
       <DeviceSelect kind="microphone" current={inUse(preview.microphone.value?.mediaStreamTrack)} choose={choose} />
       {canChooseSpeaker && <DeviceSelect kind="speaker" choose={remember} />}
       <button class="text-button" type="button" onClick={() => void playTestSound(chosen.value.speaker)}>

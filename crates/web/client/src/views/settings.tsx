@@ -1,4 +1,4 @@
-// Devices and preferences during the call.
+// Devices and preferences during the call: a part of the dialog that `more.tsx` opens.
 import type { Signal } from "@preact/signals";
 import type { Call } from "../call";
 import type { DeviceKind } from "../devices";
@@ -6,12 +6,11 @@ import { mirrorSelf, shortcutsOn, showSelf } from "../preferences";
 import { KEYS } from "../shortcuts";
 import { language, languages, t, useLanguage } from "../texts";
 import { DeviceSelect } from "./device-select";
-import { Dialog } from "./dialog";
 
-export function Settings({ call, close }: { call: Call; close: () => void }) {
+export function Settings({ call }: { call: Call }) {
   const choose = (kind: DeviceKind, id: string): void => void call.choose(kind, id);
   return (
-    <Dialog title={t("settings.title")} close={close}>
+    <section class="stack" aria-label={t("settings.title")}>
       <DeviceSelect kind="camera" current={call.inUse("camera")} choose={choose} />
       <DeviceSelect kind="microphone" current={call.inUse("microphone")} choose={choose} />
       <DeviceSelect kind="speaker" current={call.inUse("speaker")} choose={choose} />
@@ -30,10 +29,7 @@ export function Settings({ call, close }: { call: Call; close: () => void }) {
           </select>
         </label>
       )}
-      <button class="primary" type="button" onClick={close}>
-        {t("settings.close")}
-      </button>
-    </Dialog>
+    </section>
   );
 }
 

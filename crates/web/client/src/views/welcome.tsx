@@ -1,20 +1,18 @@
 // Shown when the address has no ticket: says what a link is, and takes a pasted one.
 import { useSignal } from "@preact/signals";
-import { keepTicket, parseLink, type Ticket } from "../ticket";
+import { parseLink, type Link } from "../ticket";
 import { t } from "../texts";
 import { Page } from "./page";
 
-export function Welcome({ open }: { open: (ticket: Ticket) => void }) {
+export function Welcome({ open }: { open: (link: Link) => void }) {
   const link = useSignal("");
   const invalid = useSignal(false);
 
   const submit = (event: Event): void => {
     event.preventDefault();
-    const ticket = parseLink(link.value);
-    invalid.value = ticket === null;
-    if (!ticket) return;
-    keepTicket(ticket);
-    open(ticket);
+    const found = parseLink(link.value);
+    invalid.value = found === null;
+    if (found) open(found);
   };
 
   return (

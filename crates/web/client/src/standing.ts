@@ -1,0 +1,138 @@
+// Who can hear and see me, in words, in every state of the session. Pure: what the server and the call say goes in, one
+// leading sentence and what else is worth knowing come out. A therapist's sentences come from the server's view alone.
+import { list, t, tn } from "./texts";
+import { sameRoom, type PersonView, type SessionView } from "./view";
+
+export interface Neighbour {
+  readonly identity: string;
+  readonly name: string;
+  readonly role: string;
+}
+
+export interface Reach {
+  readonly connection: "connecting" | "connected" | "reconnecting";
+  readonly microphone: boolean;
+  readonly camera: boolean;
+  /** The others in my space, whom the server forwards to. */
+  readonly others: readonly Neighbour[];
+}
+
+export interface Standing {
+  readonly lead: string;
+  readonly rest: readonly string[];
+}
+
+export function standing(view: SessionView | null, reach: Reach): Standing {
+  if (reach.connection === "connecting") return { lead: t("audience.connecting"), rest: [] };
+  if (reach.connection === "reconnecting") return { lead: t("audience.reconnecting"), rest: [] };
+  if (view?.people && view.me.role === "therapist") return ofTherapist(view, view.people, reach);
+  return { lead: audience(view, reach), rest: ofClient(view, reach) };
+}
+
+const names = (people: readonly { readonly name: string }[]) => ({ names: list(people.map(nameOf)) });
+const nameOf = ({ name }: { readonly name: string }): string => name || t("call.unnamed");
+const same = (a: readonly Neighbour[], b: readonly Neighbour[]): boolean => a.length === b.length;
+
+/** What the floor and shared rooms leave of my voice at a neighbour. The server enforces it; this only says it. */
+function hears(view: SessionView | null, receiver: Neighbour): boolean {
+  if (!view) return true;
+  if (sameRoom(view, view.me.identity, receiver.identity) !== "apart") return false;
+  if (receiver.role === "therapist" || view.me.role === "therapist") return true;
+  const floor = view.floor?.mode ?? "open";
+  return floor === "open" || (floor === "one_voice" && view.floor?.identity === view.me.identity);
+}
+
+const sees = (view: SessionView | null, receiver: Neighbour): boolean =>
+  !view || sameRoom(view, view.me.identity, receiver.identity) !== "audio_and_video";
+
+function audience(view: SessionView | null, reach: Reach): string {
+  const { others, microphone, camera } = reach;
+  if (others.length === 0) return t("audience.alone");
+  const hearing = others.filter((other) => hears(view, other));
+  const seeing = others.filter((other) => sees(view, other));
+  if (!same(hearing, others) || !same(seeing, others)) return apart(reach, hearing, seeing);
+  if (microphone && camera) return tn("audience.see_and_hear", others.length, names(others));
+  if (microphone) return tn("audience.hear", others.length, names(others));
+  if (camera) return tn("audience.see", others.length, names(others));
+  return tn("audience.nothing", others.length, names(others));
+}
+
+/** Where not the same people hear and see me: a sentence for each. */
+function apart(reach: Reach, hearing: readonly Neighbour[], seeing: readonly Neighbour[]): string {
+  const heard = !reach.microphone
+    ? t("audience.microphone_off")
+    : hearing.length
+      ? tn("audience.hears", hearing.length, names(hearing))
+      : t("audience.hears_nobody");
+  const seen = !reach.camera
+    ? t("audience.camera_off")
+    : seeing.length
+      ? tn("audience.sees", seeing.length, names(seeing))
+      : t("audience.sees_nobody");
+  return `${heard} ${seen}`;
+}
+
+function ofClient(view: SessionView | null, reach: Reach): string[] {
+  if (!view) return [];
+  const rest: string[] = [];
+  if (view.me.place === "check_in") rest.push(t("standing.private"));
+  if (view.therapist === "lost" || view.therapist === "away") rest.push(t("standing.therapist_lost"));
+  if (view.floor?.mode === "therapist_only") rest.push(t("standing.floor_therapist"));
+  if (view.floor?.mode === "one_voice") rest.push(floorOfOne(view, reach));
+  return rest;
+}
+
+function floorOfOne(view: SessionView, reach: Reach): string {
+  if (view.floor?.identity === view.me.identity) return t("standing.floor_mine");
+  const speaker = reach.others.find(({ identity }) => identity === view.floor?.identity);
+  return speaker ? t("standing.floor_one", { name: nameOf(speaker) }) : t("standing.floor_therapist");
+}
+
+// A therapist
+
+/** Those whom this person shares a space with and whose line is up. */
+const isReachable = (person: PersonView): boolean => person.line === "up" && isInside(person);
+export const isInside = ({ place }: PersonView): boolean => place === "main" || place === "check_in" || place === "hold";
+
+function ofTherapist(view: SessionView, people: readonly PersonView[], reach: Reach): Standing {
+  const me = people.find(({ identity }) => identity === view.me.identity);
+  const others = people.filter((person) => person !== me);
+  const withMe = others.filter(
+    (person) => isReachable(person) && person.place === view.me.place && person.check_in === (me?.check_in ?? null),
+  );
+  const lead = withMe.length === 0 ? nobody(others) : together(view, withMe, others.filter(isInside));
+  return { lead, rest: besides(others, withMe, reach) };
+}
+
+/** "Nobody can hear you", and why. */
+function nobody(others: readonly PersonView[]): string {
+  const held = others.filter(({ place }) => place === "hold");
+  const waiting = others.filter(({ place }) => place === "waiting");
+  if (held.length) return tn("standing.nobody_held", held.length, names(held));
+  if (waiting.length) return tn("standing.nobody_waiting", waiting.length, names(waiting));
+  return t("standing.nobody_here");
+}
+
+function together(view: SessionView, withMe: readonly PersonView[], inside: readonly PersonView[]): string {
+  const here = names(withMe);
+  const clients = withMe.filter(({ role }) => role === "client" || role === "guest");
+  if (view.floor?.mode === "therapist_only" && clients.length > 1) return t("standing.only_you_heard", here);
+  if (view.floor?.mode === "one_voice" && clients.length > 1) {
+    const speaker = withMe.find(({ identity }) => identity === view.floor?.identity);
+    return speaker ? t("standing.one_heard", { name: nameOf(speaker) }) : t("standing.only_you_heard", here);
+  }
+  const shown = withMe.map(nameOf);
+  return withMe.length < inside.length
+    ? t("standing.only_together", { names: list([t("standing.you_within"), ...shown]) })
+    : t("standing.together", { names: list([t("standing.you"), ...shown]) });
+}
+
+function besides(others: readonly PersonView[], withMe: readonly PersonView[], reach: Reach): string[] {
+  const rest: string[] = [];
+  const held = others.filter(({ place }) => place === "hold");
+  const lost = others.filter((person) => isInside(person) && person.line === "lost");
+  if (!reach.microphone) rest.push(t("audience.microphone_off"));
+  if (held.length && withMe.length) rest.push(tn("standing.held", held.length, names(held)));
+  if (lost.length) rest.push(tn("standing.lost", lost.length, names(lost)));
+  return rest;
+}

@@ -1,0 +1,99 @@
+// Going on with another device: a link that works once and for two minutes, as a picture to scan and as a code to copy.
+// This device stays in the call until the other one has taken the seat.
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Call } from "../call";
+import { qrPath } from "../qr";
+import { t, tn } from "../texts";
+import { handOverLink, type Ticket } from "../ticket";
+import { Dialog } from "./dialog";
+import { Icon } from "./icons";
+
+interface Offer {
+  readonly link: string;
+  readonly code: string;
+  readonly expiresAt: number;
+}
+
+export function HandOver({ call, ticket, close }: { call: Call; ticket: Ticket; close: () => void }) {
+  const offer = useSignal<Offer | null>(null);
+  const failed = useSignal(false);
+  const { session } = call;
+
+  const ask = async (): Promise<void> => {
+    failed.value = false;
+    const answer = await session.run("hand-over", () => session.handOver());
+    failed.value = !answer;
+    if (!answer) return;
+    const expiresAt = answer.expires_at_ms - session.skew;
+    // The new device needs a moment after the link was used.
+    call.handingOver(expiresAt - Date.now() + 60_000);
+    offer.value = { link: handOverLink(answer.ticket, ticket.key), code: answer.ticket, expiresAt };
+  };
+
+  useEffect(() => void ask(), []);
+
+  return (
+    <Dialog title={t("hand_over.title")} close={close}>
+      <p>{t("hand_over.text")}</p>
+      {offer.value && <Shown key={offer.value.code} offer={offer.value} again={() => void ask()} />}
+      {failed.value && (
+        <div class="problem" role="alert">
+          <p>{t("hand_over.failed")}</p>
+          <button class="secondary" type="button" onClick={() => void ask()}>
+            {t("prejoin.retry")}
+          </button>
+        </div>
+      )}
+      <button class="primary" type="button" onClick={close}>
+        {t("hand_over.close")}
+      </button>
+    </Dialog>
+  );
+}
+
+function Shown({ offer, again }: { offer: Offer; again: () => void }) {
+  const minutes = useSignal(minutesUntil(offer.expiresAt));
+  const copied = useSignal(false);
+  useEffect(() => {
+    const timer = setInterval(() => (minutes.value = minutesUntil(offer.expiresAt)), 1_000);
+    return () => clearInterval(timer);
+  }, [offer]);
+
+  if (minutes.value <= 0) {
+    return (
+      <div class="stack-small" role="status">
+        <p>{t("hand_over.expired")}</p>
+        <button class="secondary" type="button" onClick={again}>
+          {t("hand_over.again")}
+        </button>
+      </div>
+    );
+  }
+
+  const copy = async (): Promise<void> => {
+    await navigator.clipboard.writeText(offer.link);
+    copied.value = true;
+  };
+  const { size, path } = qrPath(offer.link);
+  return (
+    <>
+      <svg class="qr" viewBox={`0 0 ${size} ${size}`} role="img" aria-label={t("hand_over.picture")}>
+        <rect width={size} height={size} fill="#fff" />
+        <path d={path} fill="#000" shape-rendering="crispEdges" />
+      </svg>
+      <label class="field">
+        <span>{t("hand_over.code")}</span>
+        <input type="text" readOnly value={offer.code} onFocus={(event) => event.currentTarget.select()} />
+      </label>
+      <button class="secondary with-icon" type="button" onClick={() => void copy().catch(() => undefined)}>
+        <Icon name={copied.value ? "done" : "copy"} />
+        <span role="status">{t(copied.value ? "hand_over.copied" : "hand_over.copy")}</span>
+      </button>
+      <p class="quiet">{tn("hand_over.expires", minutes.value, { minutes: minutes.value })}</p>
+    </>
+  );
+}
+
+/** Full and begun minutes, so that "1 minute" is the last thing said. */
+const minutesUntil = (at: number): number => Math.max(0, Math.ceil((at - Date.now()) / 60_000));

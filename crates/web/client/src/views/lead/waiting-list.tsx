@@ -1,0 +1,95 @@
+// Who waits, letting them in or not, and the message that they see meanwhile.
+import { useSignal } from "@preact/signals";
+import type { Session } from "../../session";
+import { t, tn } from "../../texts";
+import { CommandButton } from "../command";
+import { roleWord } from "../../people";
+
+/** As long as the server takes. */
+const MAX_MESSAGE = 1_000;
+
+export function WaitingList({ session }: { session: Session }) {
+  const waiting = session.view.value?.people?.filter(({ place }) => place === "waiting") ?? [];
+  return (
+    <section class="panel-section" aria-labelledby="waiting-title">
+      <h3 id="waiting-title" tabIndex={-1}>
+        {t("lead.waiting")}
+      </h3>
+      <p class={waiting.length ? "hidden-words" : "quiet"} role="status">
+        {waiting.length ? tn("lead.waiting_count", waiting.length, { count: waiting.length }) : t("lead.waiting_none")}
+      </p>
+      <ul class="plain">
+        {waiting.map(({ identity, name, role, consented, line }) => {
+          const shown = name || t("call.unnamed");
+          const words = [roleWord(role), line === "lost" && t("lead.line_lost"), !consented && t("lead.reading")];
+          return (
+            <li key={identity} class="person">
+              <p class="person-name">{shown}</p>
+              <p class="quiet">{words.filter(Boolean).join(" · ")}</p>
+              <div class="choices">
+                <CommandButton
+                  session={session}
+                  name={`admit ${identity}`}
+                  look="primary"
+                  label={t("lead.admit_name", { name: shown })}
+                  give={() => session.admit(identity)}
+                >
+                  {t("lead.admit")}
+                </CommandButton>
+                <CommandButton
+                  session={session}
+                  name={`deny ${identity}`}
+                  label={t("lead.deny_name", { name: shown })}
+                  give={() => session.deny(identity)}
+                >
+                  {t("lead.deny")}
+                </CommandButton>
+              </div>
+            </li>
+          );
+        })}
+      </ul>
+      <Message session={session} />
+    </section>
+  );
+}
+
+function Message({ session }: { session: Session }) {
+  const draft = useSignal<string | null>(null);
+  const shown = session.view.value?.waiting_message ?? "";
+  const text = draft.value ?? shown;
+  const send = async (message: string | null): Promise<void> => {
+    const done = await session.run("waiting-message", async () => (await session.setWaitingMessage(message), true));
+    if (done) draft.value = null;
+  };
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    void send(text.trim() || null);
+  };
+  return (
+    <details class="fold">
+      <summary>{t(shown ? "lead.message_shown" : "lead.message_open")}</summary>
+      <form class="stack-small" onSubmit={submit}>
+        <label class="field">
+          <span>{t("lead.message")}</span>
+          <textarea
+            rows={3}
+            maxLength={MAX_MESSAGE}
+            value={text}
+            onInput={(event) => (draft.value = event.currentTarget.value)}
+          />
+        </label>
+        <div class="choices">
+          <button class="primary small" type="submit" aria-busy={session.busy.value.has("waiting-message")}>
+            {t("lead.message_show")}
+          </button>
+          {shown && (
+            <button class="secondary small" type="button" onClick={() => void send(null)}>
+              {t("lead.message_remove")}
+            </button>
+          )}
+        </div>
+      </form>
+    </details>
+  );
+}
