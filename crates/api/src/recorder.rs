@@ -13,11 +13,11 @@ use parlour_model::{Command, Reply, SessionId, SessionNotice};
 use parlour_store::{AuditRecord, Change, PseudonymKey, StoreError, Subject};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::events::{News, Vocabulary};
 use crate::ledger::Ledger;
 use crate::metrics::ApiMetrics;
 use crate::problem::{Kind, Problem};
 use crate::touched::Touched;
-use crate::webhooks;
 
 /// Events written at once at most, so that one write does not keep the others waiting.
 const BATCH: usize = 512;
@@ -74,6 +74,7 @@ impl Recorder {
         ledger: &Ledger,
         pseudonyms: &PseudonymKey,
         touched: &Touched,
+        news: &News,
         metrics: &ApiMetrics,
     ) -> Self {
         let (settles, waiting) = mpsc::channel(WAITING);
@@ -85,6 +86,8 @@ impl Recorder {
             ledger: ledger.clone(),
             pseudonyms: pseudonyms.clone(),
             touched: touched.clone(),
+            news: news.clone(),
+            vocabulary: Vocabulary::default(),
             metrics: metrics.clone(),
             actors: recorder.actors.clone(),
         };
@@ -110,6 +113,8 @@ impl Recorder {
 struct Noted {
     notice: SessionNotice,
     actor: Subject,
+    /// What is told of it outside.
+    told: Vec<(&'static str, String)>,
 }
 
 struct Task {
@@ -117,12 +122,14 @@ struct Task {
     ledger: Ledger,
     pseudonyms: PseudonymKey,
     touched: Touched,
+    news: News,
+    vocabulary: Vocabulary,
     metrics: ApiMetrics,
     actors: Actors,
 }
 
 impl Task {
-    async fn run(self, mut notices: mpsc::Receiver<SessionNotice>, mut waiting: mpsc::Receiver<Settle>) {
+    async fn run(mut self, mut notices: mpsc::Receiver<SessionNotice>, mut waiting: mpsc::Receiver<Settle>) {
         let mut notices_end = false;
         loop {
             let (mut noted, mut settles) = (Vec::new(), Vec::new());
@@ -156,9 +163,9 @@ impl Task {
         }
     }
 
-    fn note(&self, notice: SessionNotice) -> Noted {
+    fn note(&mut self, notice: SessionNotice) -> Noted {
         self.touched.touch(&notice.session);
-        Noted { actor: self.actors.of(&notice.session), notice }
+        Noted { actor: self.actors.of(&notice.session), told: self.vocabulary.words(&notice), notice }
     }
 
     async fn write(&self, noted: Vec<Noted>, settles: Vec<Settle>) {
@@ -182,6 +189,9 @@ impl Task {
         let result = match written {
             Ok(()) => {
                 self.metrics.recorded.inc_by(count);
+                if count > 0 {
+                    self.news.tell();
+                }
                 Ok(())
             }
             Err(error) => {
@@ -205,13 +215,13 @@ fn record(
     key: &PseudonymKey,
 ) -> Result<(), StoreError> {
     let now = crate::now_ms();
-    for Noted { notice, actor } in noted {
+    for Noted { notice, actor, told } in noted {
         let SessionNotice { session, at_ms, event, .. } = notice;
         if let Some(record) = AuditRecord::of_event(event, session, actor, key, *at_ms) {
             change.audit(&record)?;
         }
-        if let Some((kind, body)) = webhooks::words(notice) {
-            change.emit(session, kind, &body, *at_ms)?;
+        for (kind, body) in told {
+            change.emit(session, kind, body, *at_ms)?;
         }
         if let SessionEvent::ConsentAccepted { identity, text } = event {
             change.keep_consent(&parlour_store::Consent {

@@ -9,6 +9,7 @@ use parlour_model::session::SessionPolicy;
 use parlour_signal::Keys;
 use parlour_store::{PseudonymKey, Retention};
 
+use crate::events::News;
 use crate::ledger::Ledger;
 use crate::limits::{ApiLimits, Meters};
 use crate::metrics::ApiMetrics;
@@ -33,6 +34,7 @@ pub struct Shared {
     pub(crate) metrics: ApiMetrics,
     pub(crate) recorder: Recorder,
     pub(crate) touched: Touched,
+    pub(crate) news: News,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
 }
 
@@ -112,7 +114,8 @@ impl ApiState {
     pub fn start(parts: ApiParts) -> Self {
         let ApiParts { engine, ledger, keys, signing_key, pseudonyms, metrics, config } = parts;
         let touched = Touched::default();
-        let recorder = Recorder::start(&engine, &ledger, &pseudonyms, &touched, &metrics);
+        let news = News::default();
+        let recorder = Recorder::start(&engine, &ledger, &pseudonyms, &touched, &news, &metrics);
         let secret = keys.secret(&signing_key).map(|secret| secret.0.clone()).unwrap_or_default();
         let shared = Shared {
             meters: Meters::new(&config.limits),
@@ -125,6 +128,7 @@ impl ApiState {
             metrics,
             recorder,
             touched,
+            news,
         };
         Self { shared: Arc::new(shared) }
     }

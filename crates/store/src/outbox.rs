@@ -247,6 +247,12 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The number of the last event there is; zero if there is none.
+    pub fn last_event(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT coalesce(max(number), 0) FROM event";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+
     /// What is to be sent to an endpoint now: of each session only the oldest, so that order is kept.
     pub fn due_deliveries(&self, endpoint: &str, now_ms: i64, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         let mut statement = self.connection.prepare_cached(
