@@ -12,12 +12,18 @@ async function load(name) {
     bundle: true,
     format: "esm",
     write: false,
+    // Vite's way of finding the other languages; here English is enough.
+    define: { "import.meta.glob": "noFiles" },
+    banner: { js: "const noFiles = () => ({});" },
   });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 }
 
 const { grid, fit, arrangement } = await load("layout.ts");
-const { readTicket } = await load("ticket.ts");
+const { parseLink, readTicket, handOverLink } = await load("ticket.ts");
+const { EventParser } = await load("sse.ts");
+const { standing } = await load("standing.ts");
+const { qrPath } = await load("qr.ts");
 
 const STAGES = [];
 for (const width of [320, 336, 600, 740, 1024, 1256, 1900, 3816]) {
@@ -73,6 +79,111 @@ test("a ticket is read with any letters in its name, and junk is refused", () =>
   for (const junk of ["", "a.b", "a.b.c", `${part({})}.${part(null)}.x`, `x.${"A".repeat(9000)}.y`]) {
     assert.equal(readTicket(junk), null, junk.slice(0, 20));
   }
+});
+
+test("a link, a token and a bare code are told apart, and nothing else is taken", () => {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const token = `${part({})}.${part({ sub: "a", video: { room: "r" } })}.x`;
+  assert.deepEqual(pick(parseLink("https://clinic.example/join#ticket=tk_abc&key=k")), { secret: "tk_abc", key: "k" });
+  assert.deepEqual(pick(parseLink(" tk_abcdefghijklmnop ")), { secret: "tk_abcdefghijklmnop", key: null });
+  assert.deepEqual(pick(parseLink(`#token=${token}`)), { session: "r", identity: "a", key: null });
+  for (const junk of ["", "hello", "https://clinic.example/", "https://clinic.example/join#", "two words of text here"]) {
+    assert.equal(parseLink(junk), null, junk);
+  }
+
+  function pick({ secret, session, identity, key }) {
+    return secret ? { secret, key } : { session, identity, key };
+  }
+});
+
+test("events come out whole, however the line cuts them, and heartbeats do not", () => {
+  const text = 'event: view\ndata: {"a":1}\n\n: still here\n\nevent: view\ndata: one\ndata: two\n\n';
+  const whole = [
+    { name: "view", data: '{"a":1}' },
+    { name: "view", data: "one\ntwo" },
+  ];
+  for (let size = 1; size <= text.length; size += 1) {
+    const parser = new EventParser();
+    const events = [];
+    for (let at = 0; at < text.length; at += size) events.push(...parser.push(text.slice(at, at + size)));
+    assert.deepEqual(events, whole, `in pieces of ${size}`);
+  }
+});
+
+test("an event without end is given up, not collected", () => {
+  const parser = new EventParser();
+  assert.throws(() => {
+    for (;;) parser.push("x".repeat(10_000));
+  }, /too long/);
+});
+
+test("a picture of the longest link has its finder patterns and quiet zone", () => {
+  globalThis.location = { origin: "https://calls.a-long-clinic-name.example.org" };
+  const { size, path } = qrPath(handOverLink(`tk_${"A".repeat(300)}`, "k".repeat(44)));
+  const dark = new Set([...path.matchAll(/M(\d+) (\d+)h/g)].map(([, x, y]) => `${x} ${y}`));
+  for (const [x, y] of [[4, 4], [size - 5, 4], [4, size - 5]]) assert.ok(dark.has(`${x} ${y}`), `a corner at ${x} ${y}`);
+  for (let at = 0; at < size; at += 1) assert.ok(!dark.has(`${at} 3`) && !dark.has(`3 ${at}`), "the quiet zone is light");
+});
+
+const ALEX = { identity: "alex", name: "Alex", role: "client" };
+const ROBIN = { identity: "robin", name: "Robin", role: "client" };
+const SANDERS = { identity: "sanders", name: "Dr. Sanders", role: "therapist" };
+const inside = (person, more = {}) => ({ ...person, place: "main", check_in: null, line: "up", held: false, ...more });
+
+function said(me, { others = [], view = {}, ...reach } = {}) {
+  const place = view.place ?? "main";
+  return standing(
+    { me: { identity: me.identity, role: me.role, place }, same_room: [], floor: { mode: "open" }, ...view },
+    { connection: "connected", microphone: true, camera: true, others, ...reach },
+  );
+}
+
+test("a therapist reads in words who hears whom, in every state", () => {
+  const lead = (people, more = {}) => said(SANDERS, { view: { people: [inside(SANDERS), ...people], ...more } });
+  const held = { place: "hold", held: true };
+  const cases = [
+    [lead([]).lead, "Nobody can hear you: you are alone in the session."],
+    [lead([inside(ALEX, { place: "waiting" })]).lead, "Nobody can hear you: Alex is in the waiting room."],
+    [lead([inside(ALEX, held)]).lead, "Nobody can hear you: Alex is on hold."],
+    [lead([inside(ALEX), inside(ROBIN)]).lead, "You, Alex, and Robin can hear each other."],
+    [lead([inside(ALEX), inside(ROBIN, held)]).lead, "Only you and Alex can hear each other."],
+    [lead([inside(ALEX), inside(ROBIN, held)]).rest.join(), "Robin is on hold: sees and hears nobody."],
+    [lead([inside(ALEX), inside(ROBIN, { line: "lost" })]).lead, "Only you and Alex can hear each other."],
+    [lead([inside(ALEX), inside(ROBIN, { line: "lost" })]).rest.join(), "The connection of Robin is interrupted."],
+    [
+      lead([inside(ALEX), inside(ROBIN)], { floor: { mode: "therapist_only" } }).lead,
+      "Everybody hears only you. You hear Alex and Robin.",
+    ],
+    [
+      lead([inside(ALEX), inside(ROBIN)], { floor: { mode: "one_voice", identity: "alex" } }).lead,
+      "Everybody hears you and Alex. The others are heard only by you.",
+    ],
+  ];
+  for (const [words, expected] of cases) assert.equal(words, expected);
+});
+
+test("in a check-in the sentence names those inside it and nobody else", () => {
+  const sealed = { place: "check_in", check_in: 3 };
+  const people = [inside(SANDERS, sealed), inside(ALEX, sealed), inside(ROBIN, { place: "hold" })];
+  const { lead, rest } = said(SANDERS, { view: { place: "check_in", people } });
+  assert.equal(lead, "Only you and Alex can hear each other.");
+  assert.deepEqual(rest, ["Robin is on hold: sees and hears nobody."]);
+  const client = said(ALEX, { view: { place: "check_in" }, others: [SANDERS] });
+  assert.deepEqual([client.lead, ...client.rest], ["Dr. Sanders can see and hear you.", "This is a private conversation."]);
+});
+
+test("a client is never told to be heard by somebody whom floor or room keep from hearing", () => {
+  const others = [SANDERS, ROBIN];
+  const lead = (view) => said(ALEX, { others, view }).lead;
+  assert.equal(lead({}), "Dr. Sanders and Robin can see and hear you.");
+  assert.equal(lead({ floor: { mode: "therapist_only" } }), "Dr. Sanders can hear you. Dr. Sanders and Robin can see you.");
+  const oneVoice = (identity) => ({ floor: { mode: "one_voice", identity } });
+  assert.equal(lead(oneVoice("alex")), "Dr. Sanders and Robin can see and hear you.");
+  assert.equal(lead(oneVoice("robin")), "Dr. Sanders can hear you. Dr. Sanders and Robin can see you.");
+  const room = (how) => ({ same_room: [{ a: "robin", b: "alex", how }] });
+  assert.equal(lead(room("audio")), "Dr. Sanders can hear you. Dr. Sanders and Robin can see you.");
+  assert.equal(lead(room("audio_and_video")), "Dr. Sanders can see and hear you.");
+  assert.equal(said(ALEX, { others, connection: "reconnecting" }).lead, "The others may not hear you right now.");
 });
 
 test("every language has every text with the same places to fill", () => {

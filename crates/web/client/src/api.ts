@@ -38,25 +38,36 @@ async function problemOf(response: Response): Promise<Problem> {
   return new Problem(response.status, lastPart(type));
 }
 
-/** So that a POST that is sent again after a broken line is carried out once. */
-const idempotencyKey = (): string =>
+/** Names one attempt, so that sent again after a broken line it is carried out once. */
+export const attemptKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-export function headers(token: string | null, method: Method, hasBody: boolean): Record<string, string> {
+export function headers(
+  token: string | null,
+  method: Method,
+  hasBody: boolean,
+  attempt = attemptKey(),
+): Record<string, string> {
   return {
     accept: "application/json",
     ...(token ? { authorization: `Bearer ${token}` } : {}),
     ...(hasBody ? { "content-type": "application/json" } : {}),
-    ...(method === "POST" ? { "idempotency-key": idempotencyKey() } : {}),
+    ...(method === "POST" ? { "idempotency-key": attempt } : {}),
   };
 }
 
-export async function request(token: string | null, method: Method, path: string, body?: unknown): Promise<unknown> {
+export async function request(
+  token: string | null,
+  method: Method,
+  path: string,
+  body?: unknown,
+  attempt?: string,
+): Promise<unknown> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
-      headers: headers(token, method, body !== undefined),
+      headers: headers(token, method, body !== undefined, attempt),
       body: body === undefined ? null : JSON.stringify(body),
       cache: "no-store",
       credentials: "omit",
@@ -88,7 +99,7 @@ export async function open(token: string, path: string, signal: AbortSignal): Pr
 
 type Body = ReadableStream<Uint8Array<ArrayBuffer>>;
 
-/** Exchanges the secret of a join link for a session token. It works once. */
-export async function redeem(ticket: string): Promise<Redeemed> {
-  return (await request(null, "POST", "/v1/tickets/redeem", { ticket })) as Redeemed;
+/** Exchanges the secret of a join link for a session token. It works once; the same attempt may be made again. */
+export async function redeem(ticket: string, attempt: string): Promise<Redeemed> {
+  return (await request(null, "POST", "/v1/tickets/redeem", { ticket }, attempt)) as Redeemed;
 }

@@ -30,7 +30,7 @@ interface Visit {
 type Stage =
   | { at: "welcome" }
   | { at: "opening" }
-  | { at: "blocked"; problem: TextKey; again: (() => void) | null }
+  | { at: "blocked"; problem: TextKey; retry: (() => void) | null }
   | { at: "notice"; visit: Visit }
   | { at: "prejoin"; visit: Visit; preview: Preview; joining: boolean; problem: string }
   | { at: "inside"; visit: Visit; preview: Preview; call: Call }
@@ -44,32 +44,40 @@ async function open(link: Link): Promise<void> {
   let known = link;
   try {
     if (isInvitation(known)) known = await accept(known);
-    const visit = { ticket: known, session: new Session(known.session, known.identity, known.token) };
+    const visit = visitWith(known);
     await see(visit.session);
     begin(visit);
   } catch (error) {
-    if (error instanceof Problem && error.kind.includes("ended") && !isInvitation(known)) return over(known);
+    if (error instanceof Problem && error.kind === "session-ended") return over(known);
     const problem = openProblem(error);
-    const again = problem === "error.join_refused" ? null : () => void open(known);
-    if (!again) forgetTicket();
-    stage.value = { at: "blocked", problem, again };
+    const retry = problem === "error.join_refused" ? null : () => void open(known);
+    if (!retry) forgetTicket();
+    stage.value = { at: "blocked", problem, retry };
   }
 }
 
-async function accept({ secret, key }: Invitation): Promise<Ticket> {
-  const { token } = await redeem(secret);
+function visitWith(ticket: Ticket): Visit {
+  const renewed = (token: string): void => keepTicket({ ...ticket, token });
+  return { ticket, session: new Session(ticket.session, ticket.identity, ticket.token, renewed) };
+}
+
+/** The same person with the newest token. */
+const again = ({ ticket, session }: Visit): Ticket => ({ ...ticket, token: session.token });
+
+async function accept({ secret, key, attempt }: Invitation): Promise<Ticket> {
+  const { token } = await redeem(secret, attempt);
   const ticket = readTicket(token, key);
   if (!ticket) throw new Problem(500, "token");
   keepTicket(ticket);
   return ticket;
 }
 
-/** A session that is known to media clients only has no view; the call works without. */
+/** A session that only media clients know has no view (yet); the call works without. */
 async function see(session: Session): Promise<void> {
   try {
     await session.open();
   } catch (error) {
-    if (error instanceof Problem && error.status === 404) return;
+    if (error instanceof Problem && (error.status === 404 || error.kind === "session-not-open")) return;
     session.close();
     throw error;
   }
@@ -90,13 +98,13 @@ function prepare(visit: Visit, problem = ""): void {
 
 async function join(visit: Visit, preview: Preview): Promise<void> {
   stage.value = { at: "prejoin", visit, preview, joining: true, problem: "" };
+  keepTicket(again(visit));
   const call = new Call(visit.session, visit.ticket.key !== null, (how) => finish(call, visit, how));
   try {
-    await call.join(visit.ticket);
+    await call.join(again(visit));
   } catch (error) {
     return prepare(visit, t(joinProblem(error)));
   }
-  keepTicket(visit.ticket);
   if (visit.session.freshness.value === "absent") void visit.session.open().catch(() => undefined);
   stage.value = { at: "inside", visit, preview, call };
 }
@@ -111,10 +119,10 @@ function finish(call: Call, visit: Visit, how: Ending): void {
   stage.value = { at: "ended", visit, how };
 }
 
-function over(ticket: Ticket): void {
+function over(link: Link): void {
   forgetTicket();
-  const visit = { ticket, session: new Session(ticket.session, ticket.identity, ticket.token) };
-  stage.value = { at: "ended", visit, how: "over" };
+  if (isInvitation(link)) stage.value = { at: "blocked", problem: "ended.over_title", retry: null };
+  else stage.value = { at: "ended", visit: visitWith(link), how: "over" };
 }
 
 /** Lets go of what a stage holds, but not of the visit that goes on. */
@@ -153,7 +161,7 @@ export function App() {
     case "opening":
       return <Opening />;
     case "blocked":
-      return <Blocked problem={now.problem} again={now.again} />;
+      return <Blocked problem={now.problem} again={now.retry} />;
     case "notice":
       return <Reading visit={now.visit} accepted={() => prepare(now.visit)} />;
     case "prejoin":
@@ -170,7 +178,7 @@ export function App() {
     case "inside":
       return <Inside visit={now.visit} preview={now.preview} call={now.call} />;
     case "ended":
-      return <Ended how={now.how} view={now.visit.session.view.value} rejoin={() => void open(now.visit.ticket)} />;
+      return <Ended how={now.how} view={now.visit.session.view.value} rejoin={() => void open(again(now.visit))} />;
   }
 }
 

@@ -72,6 +72,7 @@ export class Call {
   #movedAt = 0;
   #handingOverUntil = 0;
   readonly #stopWatching: () => void;
+  readonly #enginesFollowed = new WeakSet<object>();
 
   constructor(
     readonly session: Session,
@@ -141,7 +142,17 @@ export class Call {
       .on(RoomEvent.SignalReconnecting, () => (this.connection.value = "reconnecting"))
       .on(RoomEvent.Reconnecting, () => (this.connection.value = "reconnecting"))
       .on(RoomEvent.Reconnected, () => this.#tell(t("call.reconnected")))
+      .on(RoomEvent.Connected, () => this.#followToken())
+      .on(RoomEvent.Reconnected, () => this.#followToken())
       .on(RoomEvent.Disconnected, (reason) => this.#end(reason));
+  }
+
+  /** The server sends a younger token from time to time; the control plane needs it as well. */
+  #followToken(): void {
+    const { engine } = this.#room;
+    if (this.#enginesFollowed.has(engine)) return;
+    this.#enginesFollowed.add(engine);
+    engine.on("tokenRefreshed", (token) => this.session.renew(token));
   }
 
   #play(track: RemoteTrack): void {

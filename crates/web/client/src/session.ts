@@ -11,8 +11,9 @@ import type { CheckIn, FloorMode, SameRoom, SessionView } from "./view";
 /** The server says something every 15 s; twice that and a little is a dead line. */
 const SILENCE_MS = 35_000;
 const RETRY_MS = [300, 1_000, 2_000, 5_000, 10_000] as const;
-/** Kinds of answers after which asking again is of no use. */
-const FINAL_STATUS = [401, 403, 404, 410];
+/** Answers after which asking again is of no use. */
+const isFinal = ({ status, kind }: Problem): boolean =>
+  status === 401 || status === 403 || status === 404 || kind === "session-ended";
 
 /** `absent`: the server has no view of this session, as of one that only media clients know. */
 export type Freshness = "opening" | "live" | "stale" | "absent";
@@ -40,6 +41,7 @@ export class Session {
   /** Milliseconds that the server's clock is ahead of ours. */
   skew = 0;
 
+  readonly #renewed: (token: string) => void;
   readonly #path: string;
   #token: string;
   /** The text this person accepted on this page. It can be told only once they have a seat. */
@@ -50,7 +52,9 @@ export class Session {
     readonly id: string,
     readonly identity: string,
     token: string,
+    renewed: (token: string) => void,
   ) {
+    this.#renewed = renewed;
     this.#path = `/v1/sessions/${encodeURIComponent(id)}`;
     this.#token = token;
   }
@@ -58,6 +62,7 @@ export class Session {
   /** A newer token for the same seat, as the media connection got it. */
   renew(token: string): void {
     this.#token = token;
+    this.#renewed(token);
   }
 
   nameOf(identity: string): string {
@@ -90,11 +95,11 @@ export class Session {
           first(view);
         });
       } catch (error) {
-        if (error instanceof Problem && FINAL_STATUS.includes(error.status)) {
+        const problem = error instanceof Problem ? error : new Problem(0, "broken");
+        if (!this.view.value || isFinal(problem)) {
           this.freshness.value = this.view.value ? "stale" : "absent";
-          return failed(error);
+          return failed(problem);
         }
-        if (!this.view.value && error instanceof Problem) failed(error);
       }
       if (this.view.value) this.freshness.value = "stale";
       await pause(RETRY_MS[Math.min(attempts, RETRY_MS.length - 1)] ?? 0, this.#over.signal);

@@ -31,7 +31,8 @@ export function standing(view: SessionView | null, reach: Reach): Standing {
 
 const names = (people: readonly { readonly name: string }[]) => ({ names: list(people.map(nameOf)) });
 const nameOf = ({ name }: { readonly name: string }): string => name || t("call.unnamed");
-const same = (a: readonly Neighbour[], b: readonly Neighbour[]): boolean => a.length === b.length;
+const same = (a: readonly Neighbour[], b: readonly Neighbour[]): boolean =>
+  a.length === b.length && a.every((one) => b.includes(one));
 
 /** What the floor and shared rooms leave of my voice at a neighbour. The server enforces it; this only says it. */
 function hears(view: SessionView | null, receiver: Neighbour): boolean {
@@ -50,10 +51,10 @@ function audience(view: SessionView | null, reach: Reach): string {
   if (others.length === 0) return t("audience.alone");
   const hearing = others.filter((other) => hears(view, other));
   const seeing = others.filter((other) => sees(view, other));
-  if (!same(hearing, others) || !same(seeing, others)) return apart(reach, hearing, seeing);
-  if (microphone && camera) return tn("audience.see_and_hear", others.length, names(others));
-  if (microphone) return tn("audience.hear", others.length, names(others));
-  if (camera) return tn("audience.see", others.length, names(others));
+  if (hearing.length === 0 || !same(hearing, seeing)) return apart(reach, hearing, seeing);
+  if (microphone && camera) return tn("audience.see_and_hear", hearing.length, names(hearing));
+  if (microphone) return tn("audience.hear", hearing.length, names(hearing));
+  if (camera) return tn("audience.see", hearing.length, names(hearing));
   return tn("audience.nothing", others.length, names(others));
 }
 

@@ -1,6 +1,7 @@
 // The join link. What it carries travels in the fragment, which browsers never send to a server, and leaves the address
 // bar at once so that it is in no bookmark, screenshot or shared screen. The session's token is kept for this tab only,
 // so that a reload comes back; leaving forgets it.
+import { attemptKey } from "./api";
 
 /** What the token says about its bearer. Only shown here: the server decides what is true. */
 export interface Ticket {
@@ -16,6 +17,8 @@ export interface Ticket {
 /** A link that is exchanged for a token, once. */
 export interface Invitation {
   readonly secret: string;
+  /** Names this use of it, so that a broken line does not use it up. */
+  readonly attempt: string;
   readonly key: string | null;
 }
 
@@ -60,14 +63,16 @@ export function readTicket(token: string, key: string | null = null): Ticket | n
   };
 }
 
+const invitation = (secret: string, key: string | null): Invitation => ({ secret, key, attempt: attemptKey() });
+
 /** Reads `#ticket=…` or `#token=…`, each with `[&key=…]`, of a link or of a fragment alone, or a bare code. */
 export function parseLink(link: string): Link | null {
   const hash = link.indexOf("#");
-  if (hash < 0) return CODE.test(link.trim()) ? { secret: link.trim(), key: null } : null;
+  if (hash < 0) return CODE.test(link.trim()) ? invitation(link.trim(), null) : null;
   const values = new URLSearchParams(link.slice(hash + 1));
   const key = values.get("key");
   const secret = values.get("ticket")?.trim();
-  if (secret) return { secret, key };
+  if (secret) return invitation(secret, key);
   const token = values.get("token");
   return token ? readTicket(token.trim(), key) : null;
 }
