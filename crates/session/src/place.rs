@@ -47,6 +47,14 @@ impl Facts<'_> {
             .collect()
     }
 
+    /// Where those who left by quick exit seem to be, in order: where they would be with a lost line.
+    pub fn ghost_spaces(&self) -> Vec<Space> {
+        let main_is_led = self.main_is_led();
+        let all_agree = self.everyone_agrees_to_recording();
+        let ghosts = self.ghosts.iter();
+        ghosts.map(|(identity, person, key)| self.space(identity, person, key, main_is_led, all_agree)).collect()
+    }
+
     fn space(
         &self,
         identity: &Identity,
@@ -103,7 +111,7 @@ impl Facts<'_> {
     /// exit is asked for as long as they seem to be there: a recorder that comes in at once would tell on them.
     fn everyone_agrees_to_recording(&self) -> bool {
         let inside = self.people.seats().filter(|(_, person, _)| person.is_admitted()).map(|(_, person, _)| person);
-        let ghosts = self.ghosts.identities().filter_map(|identity| self.people.person(identity));
+        let ghosts = self.ghosts.iter().filter(|(_, person, _)| person.is_admitted()).map(|(_, person, _)| person);
         self.policy.recording == RecordingPolicy::ByServiceWithConsent
             && inside.chain(ghosts).all(|person| person.role == Role::Service || person.recording_agreed)
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use parlour_model::session::{Admission, Departure, EndReason, SessionEvent, SessionPhase, Space};
 use parlour_model::{Identity, LeaveReason, ParticipantKey};
 
-use crate::people::LineState;
+use crate::people::{LineState, Person};
 use crate::place::Lead;
 use crate::session::Session;
 
@@ -28,6 +28,8 @@ pub(crate) struct Ghosts {
 struct Ghost {
     key: ParticipantKey,
     identity: Identity,
+    /// As they were: where they seem to be follows from it as for anybody.
+    person: Person,
     space: Space,
     until: Instant,
 }
@@ -63,8 +65,22 @@ impl Ghosts {
     }
 
     /// Who they are.
-    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
-        self.ghosts.iter().map(|ghost| &ghost.identity)
+    pub fn iter(&self) -> impl Iterator<Item = (&Identity, &Person, ParticipantKey)> {
+        self.ghosts.iter().map(|ghost| (&ghost.identity, &ghost.person, ghost.key))
+    }
+
+    /// Where they seem to be now, in order.
+    pub fn place(&mut self, spaces: Vec<Space>) {
+        for (ghost, space) in self.ghosts.iter_mut().zip(spaces) {
+            ghost.space = space;
+        }
+    }
+
+    /// No therapist came back: they seem to wait like the others.
+    fn send_to_wait(&mut self) {
+        for ghost in self.ghosts.iter_mut().filter(|ghost| !ghost.person.is_therapist()) {
+            ghost.person.admission = Admission::Waiting;
+        }
     }
 
     fn expire(&mut self, now: Instant) {
@@ -146,7 +162,6 @@ impl Session {
     /// Takes a connection's seat away. What is known of the person stays.
     pub(crate) fn depart(&mut self, key: ParticipantKey, how: Departure, now: Instant) {
         let Some(identity) = self.people.identity_of(key).cloned() else { return };
-        let space = self.space(key);
         let Some(person) = self.people.person_mut(&identity) else { return };
         if person.successor.is_some_and(|successor| successor.line.key == key) {
             self.people.drop_successor(&identity);
@@ -168,24 +183,25 @@ impl Session {
         }
         self.people.unseat(&identity);
         if how == Departure::QuickExit {
-            self.leave_no_trace(key, &identity, space, now);
+            self.leave_no_trace(key, &identity, now);
         }
         self.tell(SessionEvent::Departed { key, identity, how });
     }
 
     /// The other clients go on seeing what a lost line looks like. Nobody comes in again by what is left open on the
     /// device: the person is admitted anew.
-    fn leave_no_trace(&mut self, key: ParticipantKey, identity: &Identity, space: Option<Space>, now: Instant) {
-        let waits = self.policy().waiting_room;
+    fn leave_no_trace(&mut self, key: ParticipantKey, identity: &Identity, now: Instant) {
+        let (waits, until) = (self.policy().waiting_room, self.seat_kept_until(now));
         if let Some(person) = self.people.person_mut(identity) {
             person.quick_exit_at = Some(now);
-        }
-        if let Some(person) = self.people.person_mut(identity).filter(|p| !p.is_therapist() && p.is_admitted() && waits)
-        {
-            person.admission = Admission::Waiting;
-        }
-        if let (Some(space), Some(until)) = (space.filter(|space| space.is_shared()), self.seat_kept_until(now)) {
-            self.ghosts.add(Ghost { key, identity: identity.clone(), space, until });
+            let before = person.clone();
+            if !person.is_therapist() && person.is_admitted() && waits {
+                person.admission = Admission::Waiting;
+            }
+            if let (true, Some(until)) = (before.is_admitted(), until) {
+                let identity = identity.clone();
+                self.ghosts.add(Ghost { key, identity, person: before, space: Space::Hold(key), until });
+            }
         }
         self.tell(SessionEvent::QuickExit(identity.clone()));
     }
@@ -254,6 +270,7 @@ impl Session {
             for person in self.people.values_mut().filter(|person| !person.is_therapist() && person.is_admitted()) {
                 person.admission = Admission::Waiting;
             }
+            self.ghosts.send_to_wait();
         }
         self.tell(SessionEvent::TherapistGone);
     }

@@ -181,7 +181,8 @@ impl Session {
     }
 
     fn settle_spaces(&mut self) {
-        let spaces = self.facts().spaces();
+        let (spaces, ghost_spaces) = (self.facts().spaces(), self.facts().ghost_spaces());
+        self.ghosts.place(ghost_spaces);
         let before = std::mem::replace(&mut self.derived.spaces, spaces);
         let mut events = Vec::new();
         for (identity, person, line) in self.people.seats() {

@@ -1,5 +1,7 @@
 //! A session on a stage: random inputs, the machine and the oracle side by side, compared after every input.
 
+pub mod cast;
+pub mod follow;
 pub mod oracle;
 
 use std::collections::BTreeSet;
@@ -13,43 +15,10 @@ use parlour_model::session::{
 use parlour_model::{Encryption, Grants, Identity, ParticipantKey, Redacted, Role, SessionId};
 use parlour_session::{Clock, CommandRefusal, Entry, JoinRefusal, JoinRequest, Loss, Session, SessionOptions};
 
-use oracle::{Fact, Oracle};
+pub use cast::{A, B, C, CAST, R, S, T, Who};
+use oracle::Oracle;
 
 pub const START_MS: i64 = 1_800_000_000_000;
-
-/// The cast: two therapists, three clients, a guest, a service.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Who(pub u8);
-
-impl fmt::Debug for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(["T", "S", "A", "B", "C", "G", "R"][usize::from(self.0 % 7)])
-    }
-}
-
-pub const T: Who = Who(0);
-pub const S: Who = Who(1);
-pub const A: Who = Who(2);
-pub const B: Who = Who(3);
-pub const C: Who = Who(4);
-pub const G: Who = Who(5);
-pub const R: Who = Who(6);
-pub const CAST: [Who; 7] = [T, S, A, B, C, G, R];
-
-impl Who {
-    pub fn role(self) -> Role {
-        match self.0 {
-            0 | 1 => Role::Therapist,
-            2..=4 => Role::Client,
-            5 => Role::Guest,
-            _ => Role::Service,
-        }
-    }
-
-    pub fn identity(self) -> Identity {
-        Identity::new(format!("p{}", self.0))
-    }
-}
 
 /// One input.
 #[derive(Clone)]
@@ -162,7 +131,7 @@ impl Stage {
         let actor = self.session.seat(&by.identity()).map_or(Actor::Server, Actor::Participant);
         let reply = self.session.handle_command(actor, command.clone(), self.now);
         if let Ok(reply) = &reply {
-            self.oracle_obeys(Some(by), &command, reply);
+            self.oracle.obeys(Some(by), &command, reply, self.now);
         }
         self.session_events();
         reply
@@ -218,17 +187,14 @@ impl Stage {
         let admission = self.oracle.admission_at_join(who, self.now);
         assert!(!matches!(admission, Admission::Denied | Admission::Removed), "{who:?} was sent away");
         assert!(!locked || admission == Admission::Admitted, "{who:?} came through a lock");
-        let mut fact = before.unwrap_or_else(|| new_fact(encryption));
         if entry == Entry::HandOver {
-            assert!(fact.offered_until.is_some_and(|until| self.now < until), "no hand-over was offered");
-            assert_eq!(seat.taking_over, fact.seat);
-            fact.successor = Some(key);
+            let offered = before.as_ref().and_then(|fact| fact.offered_until);
+            assert!(offered.is_some_and(|until| self.now < until), "no hand-over was offered");
+            assert_eq!(seat.taking_over, before.and_then(|fact| fact.seat));
         } else {
-            assert_eq!(seat.replaced, fact.seat, "one person, one seat");
-            fact = Fact { admission, seat: Some(key), encryption, grants: Grants::ALL, left_at: None, ..fact };
-            (fact.successor, fact.lost, fact.signalling_lost) = (None, false, false);
+            assert_eq!(seat.replaced, before.and_then(|fact| fact.seat), "one person, one seat");
         }
-        self.oracle.facts.insert(who, fact);
+        self.oracle.joined(who, key, encryption, entry, self.now);
     }
 
     /// Nobody is kept out without the reason that is given.
@@ -256,39 +222,13 @@ impl Stage {
     fn apply_media_up(&mut self, who: Who) {
         let Some(successor) = self.oracle.facts.get(&who).and_then(|fact| fact.successor) else { return };
         self.session.handle_media_up(successor, self.now);
-        self.oracle_moves_seat(who);
-    }
-
-    fn oracle_moves_seat(&mut self, who: Who) {
-        let fact = self.oracle.facts.get_mut(&who).expect("known");
-        fact.seat = fact.successor.take();
-        (fact.lost, fact.signalling_lost, fact.offered_until) = (false, false, None);
-        (fact.encryption, fact.grants) = (Encryption::Gcm, Grants::ALL);
+        self.oracle.moves_seat(who);
     }
 
     fn apply_left(&mut self, who: Who, how: Departure) {
         let Some(key) = self.session.seat(&who.identity()) else { return };
         self.session.handle_left(key, how, self.now);
-        self.oracle_left(who, how);
-    }
-
-    fn oracle_left(&mut self, who: Who, how: Departure) {
-        if how == Departure::QuickExit && self.oracle.alone(who).is_none() {
-            self.oracle.ghosts.insert(who, self.now + Duration::from_secs(15));
-        }
-        let waiting_room = self.oracle.policy.waiting_room;
-        let fact = self.oracle.facts.get_mut(&who).expect("known");
-        if fact.successor.is_some() && how != Departure::QuickExit {
-            return self.oracle_moves_seat(who);
-        }
-        if how != Departure::Lost {
-            fact.left_at = Some(self.now);
-        }
-        let admitted = fact.admission == Admission::Admitted;
-        if how == Departure::QuickExit && who.role() != Role::Therapist && waiting_room && admitted {
-            fact.admission = Admission::Waiting;
-        }
-        (fact.seat, fact.successor, fact.offered_until) = (None, None, None);
+        self.oracle.left(who, how, self.now);
     }
 
     fn apply_lost(&mut self, who: Who, loss: Loss) {
@@ -313,7 +253,7 @@ impl Stage {
             }
             Ok(reply) => {
                 self.check_authority(by, command);
-                self.oracle_obeys(by, command, &reply);
+                self.oracle.obeys(by, command, &reply, self.now);
                 self.session_events();
                 let after = Picture::of(&self.session);
                 let again = match command {
@@ -348,14 +288,14 @@ impl Stage {
         while let Some(due) = self.session.poll_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);
             self.session.handle_timeout(self.now);
-            self.oracle.ghosts.retain(|_, until| *until > self.now);
+            self.oracle.lays_ghosts(self.now);
             self.session_events();
             assert!(self.session.poll_timeout().is_none_or(|next| next > due), "time stands still");
             self.check();
         }
         self.now = until;
         self.session.handle_timeout(self.now);
-        self.oracle.ghosts.retain(|_, until| *until > self.now);
+        self.oracle.lays_ghosts(self.now);
     }
 
     fn apply_restart(&mut self) {
@@ -365,151 +305,17 @@ impl Stage {
         let mut twin = Session::restore(SessionId::from("s"), options, snapshot.clone(), clock);
         assert_eq!(twin.snapshot(), snapshot, "a restart forgets nothing");
         std::mem::swap(&mut self.session, &mut twin);
-        self.oracle.check_ins.clear();
-        self.oracle.let_past.clear();
-        self.oracle.ghosts.clear();
-        for (who, fact) in &mut self.oracle.facts {
-            (fact.seat, fact.successor, fact.lost, fact.left_at) = (None, None, false, None);
-            fact.offered_until = None;
-            fact.apart |= who.role() != Role::Therapist && fact.admission == Admission::Admitted;
-        }
+        self.oracle.restarts();
     }
 
     /// Reads the events; those that time alone brings about are news to the oracle.
     pub fn session_events(&mut self) {
         while let Some(event) = self.session.poll_event() {
-            match &event {
-                SessionEvent::Departed { key, identity, how: Departure::Lost } => {
-                    let who = self.oracle.who(identity);
-                    let fact = self.oracle.facts.get_mut(&who).expect("known");
-                    if fact.seat == Some(*key) {
-                        (fact.seat, fact.offered_until) = (None, None);
-                    }
-                }
-                SessionEvent::HandedOver { identity, to, .. } => {
-                    let who = self.oracle.who(identity);
-                    if self.oracle.facts[&who].successor == Some(*to) {
-                        self.oracle_moves_seat(who);
-                    }
-                }
-                SessionEvent::Close { key, .. } => {
-                    for fact in self.oracle.facts.values_mut().filter(|fact| fact.successor == Some(*key)) {
-                        fact.successor = None;
-                    }
-                }
-                SessionEvent::TherapistGone if self.oracle.policy.waiting_room => {
-                    let others = self.oracle.facts.iter_mut().filter(|(who, _)| who.role() != Role::Therapist);
-                    for (_, fact) in others.filter(|(_, fact)| fact.admission == Admission::Admitted) {
-                        fact.admission = Admission::Waiting;
-                    }
-                }
-                SessionEvent::Ended(_) => {
-                    self.oracle.ended = true;
-                    self.oracle.check_ins.clear();
-                    self.oracle.let_past.clear();
-                    self.oracle.facts.values_mut().for_each(|fact| fact.seat = None);
-                }
-                _ => {}
-            }
+            self.oracle.hears(&event);
             self.told.push(event);
         }
         assert_eq!(self.session.dropped_events(), 0);
-        let ghosts = self.oracle.ghosts.keys().copied();
-        let back = ghosts.filter(|who| self.oracle.facts[who].seat.is_some() && self.oracle.alone(*who).is_none());
-        for who in back.collect::<Vec<_>>() {
-            self.oracle.ghosts.remove(&who);
-        }
-    }
-
-    fn oracle_obeys(&mut self, by: Option<Who>, command: &SessionCommand, reply: &SessionReply) {
-        if *command == SessionCommand::QuickExit {
-            return self.oracle_left(by.expect("someone"), Departure::QuickExit);
-        }
-        let oracle = &mut self.oracle;
-        let now = self.now;
-        match command {
-            SessionCommand::Admit(identity) => {
-                let who = oracle.who(identity);
-                let fact = oracle.facts.get_mut(&who).expect("known");
-                if fact.admission != Admission::Admitted {
-                    (fact.admission, fact.apart, fact.left_at) = (Admission::Admitted, false, None);
-                }
-            }
-            SessionCommand::Deny(identity) => {
-                let who = oracle.who(identity);
-                let fact = oracle.facts.get_mut(&who).expect("known");
-                if fact.admission == Admission::Waiting {
-                    (fact.admission, fact.seat) = (Admission::Denied, None);
-                }
-            }
-            SessionCommand::Remove(identity) => {
-                let who = oracle.who(identity);
-                oracle.expel(who);
-                let fact = oracle.facts.get_mut(&who).expect("known");
-                (fact.admission, fact.seat) = (Admission::Removed, None);
-            }
-            SessionCommand::ReturnToWaiting(identity) => {
-                let who = oracle.who(identity);
-                oracle.expel(who);
-                oracle.facts.get_mut(&who).expect("known").admission = Admission::Waiting;
-            }
-            SessionCommand::Hold(identity) => {
-                let who = oracle.who(identity);
-                oracle.expel(who);
-                oracle.facts.get_mut(&who).expect("known").apart = true;
-            }
-            SessionCommand::Resume(identity) => {
-                let who = oracle.who(identity);
-                oracle_resumes(oracle, who);
-            }
-            SessionCommand::ResumeAll => {
-                for fact in oracle.facts.values_mut().filter(|fact| fact.admission == Admission::Admitted) {
-                    fact.apart = false;
-                }
-            }
-            SessionCommand::StartCheckIn { .. } => {
-                let SessionReply::Receipt(receipt) = reply else { panic!("a check-in has a receipt") };
-                if !oracle.check_ins.contains_key(&receipt.id) {
-                    let past = oracle.check_ins.values().flatten().copied();
-                    let members: BTreeSet<Who> = receipt.members.iter().map(|i| oracle.who(i)).collect();
-                    oracle.let_past.insert(receipt.id, past.collect());
-                    oracle.check_ins.insert(receipt.id, members);
-                }
-            }
-            SessionCommand::EndCheckIn(id) => {
-                oracle.check_ins.remove(id);
-                oracle.let_past.remove(id);
-            }
-            SessionCommand::SetFloor(floor) => oracle.floor = floor.clone(),
-            SessionCommand::SetSameRoom { a, b, how } => {
-                let (a, b) = (oracle.who(a), oracle.who(b));
-                oracle.same_room.insert((a.min(b), a.max(b)), *how);
-            }
-            SessionCommand::OfferHandOver => {
-                let fact = oracle.facts.get_mut(&by.expect("someone")).expect("known");
-                fact.offered_until = Some(now + Duration::from_secs(120));
-            }
-            SessionCommand::AcceptConsent(text) => {
-                oracle.facts.get_mut(&by.expect("someone")).expect("known").consent = Some(text.clone());
-            }
-            SessionCommand::AgreeToRecording(agreed) => {
-                oracle.facts.get_mut(&by.expect("someone")).expect("known").agreed = *agreed;
-            }
-            SessionCommand::SetPolicy(policy) => {
-                oracle.policy = (**policy).clone();
-                if policy.recording == RecordingPolicy::Never {
-                    let services = oracle.facts.iter_mut().filter(|(who, _)| who.role() == Role::Service);
-                    services.for_each(|(_, fact)| fact.seat = None);
-                }
-            }
-            SessionCommand::SetWaitingMessage(_)
-            | SessionCommand::Mute { .. }
-            | SessionCommand::SetLock(_)
-            | SessionCommand::ExtendUntil(_)
-            | SessionCommand::End
-            | SessionCommand::Signal
-            | SessionCommand::QuickExit => {}
-        }
+        self.oracle.lays_ghosts(self.now);
     }
 
     /// Machine and oracle say the same, and what must hold of any state does.
@@ -532,40 +338,6 @@ impl Stage {
         if session.phase() == SessionPhase::Ended {
             assert!(session.edges().is_empty() && session.poll_timeout().is_none());
         }
-    }
-}
-
-fn new_fact(encryption: Encryption) -> Fact {
-    Fact {
-        admission: Admission::Waiting,
-        apart: false,
-        consent: None,
-        agreed: false,
-        seat: None,
-        successor: None,
-        signalling_lost: false,
-        lost: false,
-        encryption,
-        grants: Grants::ALL,
-        left_at: None,
-        offered_until: None,
-    }
-}
-
-/// Resuming ends what keeps this person alone: holds, seals against them, and a check-in without a therapist; not the
-/// membership in a check-in that goes on.
-fn oracle_resumes(oracle: &mut Oracle, who: Who) {
-    let is_inside = oracle.check_in_of(who);
-    let goes_on = is_inside.is_some_and(|id| oracle.check_ins[&id].iter().any(|member| oracle.leads(*member)));
-    let seated = oracle.facts[&who].seat.is_some();
-    let consent = oracle.policy.consent.is_some() && oracle.facts[&who].consent != oracle.policy.consent;
-    let waits_for_text = consent && matches!(who.role(), Role::Client | Role::Guest);
-    oracle.facts.get_mut(&who).expect("known").apart = false;
-    if seated && !goes_on && !waits_for_text {
-        oracle.expel(who);
-        oracle.let_past.values_mut().for_each(|past| {
-            past.insert(who);
-        });
     }
 }
 

@@ -8,7 +8,7 @@ use parlour_model::session::{
 };
 use parlour_model::{Edge, Encryption, Grants, Identity, Medium, ParticipantKey, Role};
 
-use super::Who;
+use super::cast::Who;
 
 #[derive(Clone, Debug)]
 pub struct Fact {
@@ -35,8 +35,8 @@ pub struct Oracle {
     pub let_past: BTreeMap<CheckInId, BTreeSet<Who>>,
     pub floor: Floor,
     pub same_room: BTreeMap<(Who, Who), SameRoom>,
-    /// Who left by quick exit, and until when they seem to be there.
-    pub ghosts: BTreeMap<Who, Instant>,
+    /// Who left by quick exit: until when they seem to be there, and whether they agreed to a recording.
+    pub ghosts: BTreeMap<Who, (Instant, bool)>,
     pub ended: bool,
 }
 
@@ -145,7 +145,7 @@ impl Oracle {
         });
         self.policy.recording == RecordingPolicy::ByServiceWithConsent
             && inside.into_iter().all(|(_, f)| f.agreed)
-            && self.ghosts.keys().all(|who| who.role() == Role::Service || self.facts[who].agreed)
+            && self.ghosts.iter().all(|(who, (_, agreed))| who.role() == Role::Service || *agreed)
     }
 
     fn carries(&self, publisher: Who, receiver: Who, medium: Medium) -> bool {
