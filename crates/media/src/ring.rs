@@ -16,7 +16,8 @@ pub(crate) enum Inserted {
 
 #[derive(Clone, Copy, Debug)]
 struct Slot<T> {
-    sequence: u64,
+    /// Lower bits of the number: the ring holds what is near the newest.
+    sequence: u32,
     value: T,
 }
 
@@ -49,12 +50,13 @@ impl<T: Copy> SequenceRing<T> {
             let index = self.index(sequence);
             let may_grow = self.slots.len() < self.max;
             let Some(slot) = self.slots.get_mut(index) else { return Inserted::Late };
+            let older = |old: &Slot<T>| (sequence as u32).wrapping_sub(old.sequence);
             match slot {
-                Some(old) if old.sequence == sequence => return Inserted::Duplicate,
-                Some(old) if old.sequence > sequence => return Inserted::Late,
+                Some(old) if older(old) == 0 => return Inserted::Duplicate,
+                Some(old) if older(old) > u32::MAX / 2 => return Inserted::Late,
                 Some(old) if may_grow && wanted(&old.value) => self.grow(),
                 _ => {
-                    *slot = Some(Slot { sequence, value });
+                    *slot = Some(Slot { sequence: sequence as u32, value });
                     return Inserted::Stored;
                 }
             }
@@ -64,14 +66,14 @@ impl<T: Copy> SequenceRing<T> {
     /// The value with this number.
     pub fn get(&self, sequence: u64) -> Option<&T> {
         let slot = self.slots.get(self.index(sequence))?.as_ref()?;
-        (slot.sequence == sequence).then_some(&slot.value)
+        (slot.sequence == sequence as u32).then_some(&slot.value)
     }
 
     /// The value with this number, to be changed.
     pub fn get_mut(&mut self, sequence: u64) -> Option<&mut T> {
         let index = self.index(sequence);
         let slot = self.slots.get_mut(index)?.as_mut()?;
-        (slot.sequence == sequence).then_some(&mut slot.value)
+        (slot.sequence == sequence as u32).then_some(&mut slot.value)
     }
 
     /// Forgets everything and gives the memory back.
@@ -93,7 +95,7 @@ impl<T: Copy> SequenceRing<T> {
         let doubled = vec![None; self.slots.len() * 2];
         let old = std::mem::replace(&mut self.slots, doubled);
         for slot in old.into_iter().flatten() {
-            let index = self.index(slot.sequence);
+            let index = self.index(u64::from(slot.sequence));
             if let Some(place) = self.slots.get_mut(index) {
                 *place = Some(slot);
             }

@@ -16,14 +16,16 @@ pub(crate) struct Sent {
     pub publication: u16,
     pub layer: u8,
     pub filler: bool,
-    pub incoming: u64,
+    /// Lower bits of the number in the repair cache.
+    pub incoming: u32,
     pub timestamp: u32,
     pub picture: Option<Picture>,
     /// The transport-wide number it had. A repetition without repair stream must be the same to the last bit: SRTP
     /// would else use one nonce for two messages.
     pub transport: Option<u16>,
     pub sent: Tick,
-    pub repeated: Option<Tick>,
+    /// When it was repeated last; nothing before the first of `tries`.
+    pub repeated: Tick,
     pub tries: u8,
 }
 
@@ -45,12 +47,12 @@ impl History {
             publication: item.publication,
             layer: item.layer,
             filler,
-            incoming: item.incoming,
+            incoming: item.incoming as u32,
             timestamp: item.timestamp,
             picture: item.picture,
             transport,
             sent: now,
-            repeated: None,
+            repeated: now,
             tries: 0,
         };
         self.ring.insert(item.sequence, sent, |old| now.since(old.sent) < keep);
@@ -90,7 +92,7 @@ mod tests {
     fn a_second_of_history_at_two_megabits_is_small() {
         // 256 slots hold a second of 228 packets.
         let slot = SequenceRing::<Sent>::SLOT;
-        assert!(slot * 256 <= 16 * 1_024, "{slot} bytes a packet");
+        assert!(slot * 256 <= 9 * 1_024, "{slot} bytes a packet");
         assert!(size_of::<Outgoing>() <= 56, "{}", size_of::<Outgoing>());
     }
 }

@@ -65,7 +65,7 @@ impl RepairBudget {
 /// repeated last may still be on its way, and not for ever.
 pub(crate) fn may_repeat(sent: &Sent, rtt: Option<Duration>, now: Tick) -> bool {
     let spacing = (rtt.unwrap_or(DEFAULT_RTT) / 2).max(MIN_SPACING);
-    sent.tries < MAX_TRIES && sent.repeated.is_none_or(|repeated| now.since(repeated) >= spacing)
+    sent.tries == 0 || sent.tries < MAX_TRIES && now.since(sent.repeated) >= spacing
 }
 
 #[cfg(test)]

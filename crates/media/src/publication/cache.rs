@@ -1,8 +1,8 @@
 //! The packets of one encoding of the last second: the one plaintext that every receiver's forwarding and repair reads.
 //!
-//! Payloads lie one behind the other in chunks; a ring finds them by sequence number. Chunks come and go with the rate,
-//! so that history costs what it holds: about 260 KiB for a second at 2 Mbit/s. At the bound the oldest chunk is taken
-//! before its time and the history is shorter.
+//! Payloads lie one behind the other in one ring of bytes; a ring of numbers finds them. The bytes grow by steps while a
+//! new packet would overwrite what is younger than the history, and shrink when a round shows that much less is needed:
+//! a second at 2 Mbit/s costs 260 KiB. At the bound the history is shorter.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +18,9 @@ pub(crate) const MAX_PAYLOAD: usize = 1_500;
 const INDEX_MAX: usize = 1_024;
 const INDEX_INITIAL: usize = 64;
 
+/// Marks in one step of bytes: how finely age is known.
+const MARKS_PER_STEP: usize = 4;
+
 /// What is kept of a packet beside its payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
@@ -31,45 +34,51 @@ pub(crate) struct Kept {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    chunk: u32,
-    offset: u16,
+    /// Lower bits of where the payload lies in all that was ever written. The index forgets long before they repeat.
+    position: u32,
     len: u16,
     arrived: Tick,
     kept: Kept,
 }
 
-#[derive(Debug)]
-struct Chunk {
-    bytes: Box<[u8]>,
-    used: usize,
+/// All bytes before `end` came no later than `newest`.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    end: u64,
     newest: Tick,
 }
 
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct RepairCache {
-    chunks: VecDeque<Chunk>,
-    /// Number of the first chunk; they count up from zero.
-    first: u32,
+    bytes: Vec<u8>,
+    /// Bytes ever written: where the next payload goes.
+    written: u64,
+    /// What lies at the beginning of `bytes`, or whole rounds before it.
+    origin: u64,
+    /// Nothing before it is left.
+    kept_from: u64,
+    marks: VecDeque<Mark>,
     index: SequenceRing<Entry>,
     history: Duration,
-    chunk_len: usize,
-    max_chunks: usize,
+    step: usize,
+    max: usize,
 }
 
 impl RepairCache {
-    /// Keeps packets for `history` in at most `size` bytes, allocated by the chunk.
-    pub fn new(history: Duration, size: u64, chunk_len: u16) -> Self {
-        let chunk_len = usize::from(chunk_len).max(MAX_PAYLOAD);
-        // Two at least: what was just written must outlive the next chunk's beginning.
-        let max_chunks = usize::try_from(size).unwrap_or(usize::MAX).div_ceil(chunk_len).max(2);
+    /// Keeps packets for `history` in at most `size` bytes, allocated by the step.
+    pub fn new(history: Duration, size: u64, step: u16) -> Self {
+        let step = usize::from(step).max(MAX_PAYLOAD);
         Self {
-            chunks: VecDeque::new(),
-            first: 0,
+            bytes: Vec::new(),
+            written: 0,
+            origin: 0,
+            kept_from: 0,
+            marks: VecDeque::new(),
             index: SequenceRing::new(INDEX_INITIAL, INDEX_MAX),
             history,
-            chunk_len,
-            max_chunks,
+            step,
+            max: usize::try_from(size).unwrap_or(usize::MAX).max(step),
         }
     }
 
@@ -79,69 +88,126 @@ impl RepairCache {
             return Err(RtpDrop::TooLarge);
         }
         self.reserve(payload.len(), now);
-        let Some(chunk) = self.chunks.back_mut() else { return Err(RtpDrop::TooLarge) };
-        let offset = chunk.used;
-        let end = offset + payload.len();
-        let number = self.first.wrapping_add(self.chunks.len() as u32 - 1);
-        let entry = Entry { chunk: number, offset: offset as u16, len: payload.len() as u16, arrived: now, kept };
+        // The cut to 32 bits is the wrap.
+        let entry = Entry { position: self.written as u32, len: payload.len() as u16, arrived: now, kept };
         let history = self.history;
         match self.index.insert(sequence, entry, |old| now.since(old.arrived) < history) {
             Inserted::Stored => {}
             Inserted::Duplicate => return Err(RtpDrop::Duplicate),
             Inserted::Late => return Err(RtpDrop::Late),
         }
-        let Some(chunk) = self.chunks.back_mut() else { return Err(RtpDrop::TooLarge) };
-        let Some(place) = chunk.bytes.get_mut(offset..end) else { return Err(RtpDrop::TooLarge) };
+        let start = self.offset(self.written);
+        let place = self.bytes.get_mut(start..start + payload.len()).ok_or(RtpDrop::TooLarge)?;
         place.copy_from_slice(payload);
-        chunk.used = end;
-        chunk.newest = now;
+        self.written += payload.len() as u64;
+        self.mark(now);
         Ok(())
     }
 
     /// A packet that is still here, whatever its age: what to keep beside it, when it came, its payload.
     pub fn get(&self, sequence: u64) -> Option<(&Kept, Tick, &[u8])> {
         let entry = self.index.get(sequence)?;
-        let chunk = self.chunks.get(entry.chunk.wrapping_sub(self.first) as usize)?;
-        let start = usize::from(entry.offset);
-        let payload = chunk.bytes.get(start..start + usize::from(entry.len))?;
+        let position = self.written.checked_sub(u64::from((self.written as u32).wrapping_sub(entry.position)))?;
+        if position < self.oldest() {
+            return None;
+        }
+        let start = self.offset(position);
+        let payload = self.bytes.get(start..start + usize::from(entry.len))?;
         Some((&entry.kept, entry.arrived, payload))
     }
 
     /// Bytes set aside.
     #[cfg(test)]
     pub fn footprint(&self) -> usize {
-        self.chunks.len() * self.chunk_len + self.index.capacity() * SequenceRing::<Entry>::SLOT
+        self.bytes.len() + self.index.capacity() * SequenceRing::<Entry>::SLOT
     }
 
-    /// Makes room for `len` bytes in the last chunk: by opening a new one from memory that is old or, below the bound,
-    /// new.
+    fn offset(&self, position: u64) -> usize {
+        (position.saturating_sub(self.origin) % (self.bytes.len() as u64).max(1)) as usize
+    }
+
+    /// Where what is left begins.
+    fn oldest(&self) -> u64 {
+        self.kept_from.max(self.written.saturating_sub(self.bytes.len() as u64))
+    }
+
+    /// Makes room for `len` bytes in one piece: by overwriting what is old or, below the bound, by growing.
     fn reserve(&mut self, len: usize, now: Tick) {
-        if self.chunks.back().is_some_and(|chunk| chunk.used + len <= self.chunk_len) {
+        loop {
+            let left = self.bytes.len() - self.offset(self.written);
+            let skipped = if len > left { left } else { 0 };
+            let end = self.written + (skipped + len) as u64;
+            let overwritten = end.saturating_sub(self.bytes.len() as u64);
+            if self.bytes.len() < len || self.bytes.len() < self.max && self.is_wanted(overwritten, now) {
+                self.resize(self.grown(now).min(self.max), self.oldest());
+                continue;
+            }
+            self.written += skipped as u64;
+            self.marks.retain(|mark| mark.end > overwritten);
+            if skipped > 0 {
+                self.shrink(now);
+            }
             return;
         }
-        let history = self.history;
-        let old = |chunk: &Chunk| now.since(chunk.newest) > history;
-        // A stream that got slower gives back what it no longer needs, one chunk beyond the one it uses again.
-        if self.chunks.len() > 2 && self.chunks.iter().take(2).all(old) {
-            self.pop();
-        }
-        let full = self.chunks.len() >= self.max_chunks;
-        let reused = if full || self.chunks.front().is_some_and(old) { self.pop() } else { None };
-        let bytes = reused.unwrap_or_else(|| vec![0; self.chunk_len].into_boxed_slice());
-        self.chunks.push_back(Chunk { bytes, used: 0, newest: now });
     }
 
-    fn pop(&mut self) -> Option<Box<[u8]>> {
-        let chunk = self.chunks.pop_front()?;
-        self.first = self.first.wrapping_add(1);
-        Some(chunk.bytes)
+    /// How many bytes to have next: what the history will need at the rate of what is here. By half as much again at
+    /// most, since a stream begins with a keyframe; few sizes in all, since each leaves a hole in the heap.
+    fn grown(&self, now: Tick) -> usize {
+        let len = self.bytes.len();
+        let span = self.marks.front().map_or(Duration::ZERO, |mark| now.since(mark.newest));
+        let whole = self.history.as_secs_f64() / span.as_secs_f64().max(0.001);
+        let needed = ((self.written - self.oldest()) as f64 * whole) as usize + self.step;
+        needed.clamp(len + self.step, len + len / 2 + self.step).next_multiple_of(self.step)
+    }
+
+    /// Whether something before `position` is here and younger than the history.
+    fn is_wanted(&self, position: u64, now: Tick) -> bool {
+        let newest = self.marks.iter().find(|mark| mark.end >= position).map(|mark| mark.newest);
+        position > self.oldest() && newest.is_none_or(|newest| now.since(newest) < self.history)
+    }
+
+    /// A stream that got much slower gives back what it no longer needs.
+    fn shrink(&mut self, now: Tick) {
+        let old = self.marks.iter().take_while(|mark| now.since(mark.newest) >= self.history).last();
+        let from = old.map_or(self.oldest(), |mark| mark.end);
+        let needed = (self.written - from) as usize + 2 * self.step;
+        if needed <= self.bytes.len() / 2 {
+            self.resize(needed, from);
+        }
+    }
+
+    /// Lays everything from `from` on out anew, in order, from the beginning of as many bytes.
+    fn resize(&mut self, len: usize, from: u64) {
+        let start = self.offset(from);
+        let live = (self.written - from) as usize;
+        let first = live.min(self.bytes.len() - start);
+        let mut bytes = Vec::with_capacity(len);
+        bytes.extend_from_slice(self.bytes.get(start..start + first).unwrap_or_default());
+        bytes.extend_from_slice(self.bytes.get(..live - first).unwrap_or_default());
+        bytes.resize(len, 0);
+        self.bytes = bytes;
+        self.origin = from;
+        self.kept_from = from;
+    }
+
+    /// Notes how old what was written up to here is.
+    fn mark(&mut self, now: Tick) {
+        let since =
+            self.marks.len().checked_sub(2).and_then(|before| self.marks.get(before)).map_or(0, |mark| mark.end);
+        match self.marks.back_mut() {
+            Some(last) if self.written - since < (self.step / MARKS_PER_STEP) as u64 => {
+                *last = Mark { end: self.written, newest: now };
+            }
+            _ => self.marks.push_back(Mark { end: self.written, newest: now }),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publication::encoding::VIDEO_CHUNK;
+    use crate::publication::encoding::VIDEO_STEP;
     use crate::tests::epoch;
     use crate::tick::Epoch;
 
@@ -149,7 +215,7 @@ mod tests {
 
     fn filled(packets_a_second: u64, seconds: u64) -> (RepairCache, u64) {
         let start = epoch();
-        let mut cache = RepairCache::new(Duration::from_secs(1), 512 * 1_024, VIDEO_CHUNK);
+        let mut cache = RepairCache::new(Duration::from_secs(1), 512 * 1_024, VIDEO_STEP);
         let packets = packets_a_second * seconds;
         for sequence in 0..packets {
             let at = Epoch::new(start).tick(start + Duration::from_micros(sequence * 1_000_000 / packets_a_second));
@@ -160,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn a_second_of_two_megabits_is_kept_whole_in_280_kib() {
+    fn a_second_of_two_megabits_is_kept_whole_in_272_kib() {
         // 228 packets of 1,100 bytes are 2 Mbit/s.
         let (cache, packets) = filled(228, 10);
         for sequence in packets - 228..packets {
             let (kept, _, payload) = cache.get(sequence).unwrap();
             assert_eq!((kept.timestamp, payload), (sequence as u32, &[sequence as u8; PAYLOAD][..]));
         }
-        assert!(cache.footprint() <= 280 * 1_024, "{}", cache.footprint());
+        assert!(cache.footprint() <= 272 * 1_024, "{}", cache.footprint());
     }
 
     #[test]
@@ -205,5 +271,30 @@ mod tests {
             cache.insert(packets + i, Kept::default(), &[0; PAYLOAD], at).unwrap();
         }
         assert!(cache.footprint() * 2 < before, "{} of {before}", cache.footprint());
+    }
+
+    proptest::proptest! {
+        /// Whatever the sizes and pauses: what is younger than the history is there, and nothing is found as something
+        /// else.
+        #[test]
+        fn the_last_second_is_kept_whole(packets in proptest::collection::vec((1..=MAX_PAYLOAD, 0..60_u64), 1..400)) {
+            let start = epoch();
+            let history = Duration::from_secs(1);
+            let mut cache = RepairCache::new(history, 2 * 1_024 * 1_024, 2_048);
+            let mut sent: Vec<(usize, u64)> = Vec::new();
+            let mut at = 0;
+            for (sequence, (size, pause)) in packets.into_iter().enumerate() {
+                at += pause;
+                let now = Epoch::new(start).tick(start + Duration::from_millis(at));
+                cache.insert(sequence as u64, Kept::default(), &vec![sequence as u8; size], now).unwrap();
+                sent.push((size, at));
+                for (number, &(size, sent_at)) in sent.iter().enumerate() {
+                    let found = cache.get(number as u64).map(|(_, _, payload)| payload);
+                    if at - sent_at < 1_000 || found.is_some() {
+                        proptest::prop_assert_eq!(found, Some(&vec![number as u8; size][..]), "{} of {}", number, sequence);
+                    }
+                }
+            }
+        }
     }
 }

@@ -114,7 +114,7 @@ impl Room {
         let sequence = stream.history.extended(sequence).filter(|_| stream.spec.nack)?;
         let sent = stream.history.get_mut(sequence).filter(|sent| sent.publication == binding.publication)?;
         let publication = self.publications.get(binding.publication).filter(|publication| !publication.muted)?;
-        let (_, arrived, payload) = publication.encoding(sent.layer)?.cache.get(sent.incoming)?;
+        let (_, arrived, payload) = publication.encoding(sent.layer)?.cache.get(u64::from(sent.incoming))?;
         let useful = match binding.kind {
             MediaKind::Audio => self.config.stale_audio,
             MediaKind::Video => self.config.repair_history,
@@ -125,9 +125,10 @@ impl Room {
         }
         stream.repeated = stream.repeated.wrapping_add(u32::from(sent.tries == 0));
         sent.tries += 1;
-        sent.repeated = Some(tick);
+        sent.repeated = tick;
         let Sent { layer, incoming, timestamp, picture, publication, .. } = *sent;
         let form = Form::Repair;
+        let incoming = u64::from(incoming);
         let item = Outgoing { stream: index, publication, layer, form, incoming, sequence, timestamp, picture };
         let outcome = participant.downlink.repeat(item, size, now);
         self.mark_ready(slot);
