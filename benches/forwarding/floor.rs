@@ -86,10 +86,10 @@ impl Floor {
                     forward(socket, outbox, members, sender, run, stride);
                 }
             })?;
+            flush(&self.socket, &mut self.outbox);
             if !received {
                 return Ok(false);
             }
-            flush(&self.socket, &mut self.outbox);
         }
         Ok(true)
     }

@@ -40,8 +40,8 @@ impl Socket {
         Ok(Self { source: UdpSocket::from_std(socket), state, local })
     }
 
-    /// Hands out runs of datagrams as the kernel has them: (from, all of a run, size of each but the last). `Ok(false)`:
-    /// nothing was there.
+    /// Hands out runs of datagrams as the kernel has them: (from, all of a run, size of each but the last). `Ok(true)`: the
+    /// batch was full, so that there may be more.
     pub fn receive(
         &self,
         buffers: &mut Buffers,
@@ -60,7 +60,7 @@ impl Socket {
                 each(meta.addr, run, meta.stride.max(1));
             }
         }
-        Ok(true)
+        Ok(received == BUFFERS)
     }
 
     /// Sends datagrams of one size (the last may be shorter) to one destination.

@@ -22,6 +22,8 @@ pub(crate) struct MediaSocket {
     socket: UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
+    /// The kernel said that there is something, and what was taken since was not all.
+    pub(crate) readable: bool,
 }
 
 /// Space for received datagrams; one per worker, used for all its sockets.
@@ -45,7 +47,7 @@ impl MediaSocket {
         // Smaller buffers than asked for are the system's choice, not an error.
         let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), KERNEL_BUFFER);
         let _ = state.set_send_buffer_size(UdpSockRef::from(&socket), KERNEL_BUFFER);
-        Ok(Self { socket: UdpSocket::from_std(socket), state, local })
+        Ok(Self { socket: UdpSocket::from_std(socket), state, local, readable: true })
     }
 
     pub(crate) fn local(&self) -> SocketAddr {
@@ -61,20 +63,25 @@ impl MediaSocket {
         self.local.is_ipv4() == address.is_ipv4()
     }
 
-    /// Takes one batch from the kernel and hands out its datagrams. `Ok(false)`: nothing was there.
+    /// Takes one batch from the kernel and hands out its datagrams. A batch that is not full was all there was: asking
+    /// again would be a system call for each wake-up.
     pub(crate) fn receive(
-        &self,
+        &mut self,
         buffers: &mut ReceiveBuffers,
         mut each: impl FnMut(SocketAddr, SocketAddr, &mut [u8]),
-    ) -> io::Result<bool> {
+    ) -> io::Result<()> {
         let mut chunks = buffers.bytes.chunks_exact_mut(BUFFER_SIZE).map(IoSliceMut::new);
         let mut slices: [IoSliceMut<'_>; BUFFERS] =
             std::array::from_fn(|_| chunks.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
         let received = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut buffers.meta) {
             Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                self.readable = false;
+                return Err(error);
+            }
         };
+        self.readable = received == BUFFERS;
         for (slice, meta) in slices.iter_mut().zip(&buffers.meta).take(received) {
             let to = SocketAddr::new(meta.dst_ip.unwrap_or(self.local.ip()), self.local.port());
             let Some(bytes) = slice.get_mut(..meta.len) else { continue };
@@ -82,7 +89,7 @@ impl MediaSocket {
                 each(meta.addr, to, datagram);
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Gives one run to the kernel. `WouldBlock` when its buffer is full: the run is lost, as on any full link.

@@ -106,6 +106,11 @@ impl Worker {
                 tracing::error!(%error, "a media worker cannot poll its sockets");
                 break;
             }
+            for event in &events {
+                if let Some(socket) = event.token().0.checked_sub(1).and_then(|index| self.sockets.get_mut(index)) {
+                    socket.readable = true;
+                }
+            }
             let started = Instant::now();
             turn = self.turn(started);
             self.metrics.turn.observe(started.elapsed().as_secs_f64());
@@ -123,7 +128,7 @@ impl Worker {
 
     fn turn(&mut self, now: Instant) -> Turn {
         let messages = self.take_messages(now);
-        let received = self.receive();
+        let (received, now) = self.receive(now);
         self.guarded(now, |shard| shard.handle_timeout(now));
         self.flush(now);
         self.tell();
@@ -167,33 +172,35 @@ impl Worker {
         }
     }
 
-    /// Takes what the kernel has, a bounded number of batches of each socket.
-    fn receive(&mut self) -> Turn {
-        let mut turn = Turn::Done;
+    /// Takes what the kernel has, a bounded number of batches of each socket. Whether there is more, and the time: that
+    /// of the last batch, whose packets are still to be sent.
+    fn receive(&mut self, mut now: Instant) -> (Turn, Instant) {
         for index in 0..self.sockets.len() {
-            for round in 0..=RECEIVES_PER_TURN {
-                if round == RECEIVES_PER_TURN {
-                    turn = Turn::More;
+            for batch in 0..RECEIVES_PER_TURN {
+                if !self.sockets[index].readable {
                     break;
                 }
-                let now = Instant::now();
-                let Self { sockets, buffers, shard, metrics, .. } = self;
-                let received = sockets[index].receive(buffers, |from, to, datagram| {
-                    if catch_unwind(AssertUnwindSafe(|| shard.handle_datagram(now, from, to, datagram))).is_err() {
-                        shard.contain(now);
-                    }
-                });
-                match received {
-                    Ok(true) => self.flush(now),
-                    Ok(false) => break,
-                    Err(_) => {
-                        metrics.receive_errors.inc();
-                        break;
-                    }
+                if batch > 0 {
+                    self.flush(now);
+                    now = Instant::now();
                 }
+                self.receive_batch(index, now);
             }
         }
-        turn
+        let more = self.sockets.iter().any(|socket| socket.readable);
+        (if more { Turn::More } else { Turn::Done }, now)
+    }
+
+    fn receive_batch(&mut self, index: usize, now: Instant) {
+        let Self { sockets, buffers, shard, metrics, .. } = self;
+        let received = sockets[index].receive(buffers, |from, to, datagram| {
+            if catch_unwind(AssertUnwindSafe(|| shard.handle_datagram(now, from, to, datagram))).is_err() {
+                shard.contain(now);
+            }
+        });
+        if received.is_err() {
+            metrics.receive_errors.inc();
+        }
     }
 
     /// Sends all that is ready.
