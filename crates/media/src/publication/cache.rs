@@ -143,7 +143,9 @@ impl RepairCache {
                 continue;
             }
             self.written += skipped as u64;
-            self.marks.retain(|mark| mark.end > overwritten);
+            while self.marks.front().is_some_and(|mark| mark.end <= overwritten) {
+                self.marks.pop_front();
+            }
             if skipped > 0 {
                 self.shrink(now);
             }

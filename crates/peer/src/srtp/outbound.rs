@@ -17,11 +17,19 @@ pub struct Outbound {
     rtp: Cipher,
     rtcp: Cipher,
     /// Sorted by source.
-    sources: Vec<(u32, Window)>,
+    sources: Vec<Source>,
     /// Of the sources that are repaired by repetition.
     repeatable: Vec<Sealed>,
     /// One counter for all sources: the source is part of the nonce, and for each of them it only grows.
     next_rtcp_index: u32,
+}
+
+/// A stream that we send.
+struct Source {
+    ssrc: u32,
+    /// Its packets are kept: said here so that those of the others need not look.
+    repeatable: bool,
+    window: Window,
 }
 
 impl fmt::Debug for Outbound {
@@ -50,6 +58,9 @@ impl Outbound {
                 self.repeatable.push(Sealed::of(ssrc));
             }
         }
+        for source in &mut self.sources {
+            source.repeatable = self.repeatable.iter().any(|sealed| sealed.ssrc == source.ssrc);
+        }
     }
 
     /// Seals the RTP packet in `buffer[..len]` in place; returns its new length. An index is sealed once: asked again, a
@@ -60,12 +71,12 @@ impl Outbound {
         if buffer.len() - len < self.rtp.tag_len() {
             return Err(SealError::TooShort);
         }
-        let index = match self.claim(ssrc, sequence)? {
-            Claim::Fresh(index) => index,
+        let (index, repeatable) = match self.claim(ssrc, sequence)? {
+            Claim::Fresh { index, repeatable } => (index, repeatable),
             Claim::Used(index) => return self.repeat(ssrc, index, buffer),
         };
         let sealed = self.rtp.seal_rtp(buffer, header_len, len, ssrc, index).map_err(|_| SealError::TooShort)?;
-        if let Some(kept) = self.repeatable.iter_mut().find(|kept| kept.ssrc == ssrc) {
+        if repeatable && let Some(kept) = self.repeatable.iter_mut().find(|kept| kept.ssrc == ssrc) {
             kept.keep(index, &buffer[..sealed]);
         }
         Ok(sealed)
@@ -73,16 +84,17 @@ impl Outbound {
 
     /// The index for a sequence number, marked as used.
     fn claim(&mut self, ssrc: u32, sequence: u16) -> Result<Claim, SealError> {
-        let at = match self.sources.binary_search_by_key(&ssrc, |(ssrc, _)| *ssrc) {
+        let at = match self.sources.binary_search_by_key(&ssrc, |source| source.ssrc) {
             Ok(at) => at,
             Err(_) if self.sources.len() >= MAX_SOURCES => return Err(SealError::TooManySources),
             Err(at) => {
                 let index = u64::from(sequence);
-                self.sources.insert(at, (ssrc, Window::starting_at(index)));
-                return Ok(Claim::Fresh(index));
+                let repeatable = self.repeatable.iter().any(|sealed| sealed.ssrc == ssrc);
+                self.sources.insert(at, Source { ssrc, repeatable, window: Window::starting_at(index) });
+                return Ok(Claim::Fresh { index, repeatable });
             }
         };
-        let window = &mut self.sources[at].1;
+        let Source { window, repeatable, .. } = &mut self.sources[at];
         let index = window.guess(sequence).ok_or(SealError::IndexUsed)?;
         if !window.is_fresh(index) {
             return Ok(Claim::Used(index));
@@ -91,7 +103,7 @@ impl Outbound {
             return Err(SealError::Exhausted);
         }
         window.mark(index);
-        Ok(Claim::Fresh(index))
+        Ok(Claim::Fresh { index, repeatable: *repeatable })
     }
 
     fn repeat(&self, ssrc: u32, index: u64, buffer: &mut [u8]) -> Result<usize, SealError> {
@@ -115,6 +127,6 @@ impl Outbound {
 
 /// Whether an index may be sealed.
 enum Claim {
-    Fresh(u64),
+    Fresh { index: u64, repeatable: bool },
     Used(u64),
 }
