@@ -84,6 +84,7 @@ async function see(session: Session): Promise<void> {
 }
 
 function begin(visit: Visit): void {
+  if (visit.session.view.value?.session.phase === "ended") return over(visit.ticket);
   if (visit.session.unread.value) stage.value = { at: "notice", visit };
   else prepare(visit);
 }

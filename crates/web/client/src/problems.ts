@@ -13,11 +13,24 @@ export function deviceProblem(error: unknown): TextKey {
   return "error.device";
 }
 
+/** Why the server lets somebody not in, in its own words, which the SDK hands on. */
+const REFUSALS: Record<string, TextKey> = {
+  "the session has ended": "error.join_ended",
+  "the session is full": "error.join_full",
+  "the session is locked": "error.join_locked",
+  "this identity is already in the session": "error.join_duplicate",
+  "the session is not open yet": "error.join_early",
+  "end-to-end encryption is required": "error.join_encryption",
+  "removed from the session": "error.join_removed",
+  "not admitted": "error.join_removed",
+  "no hand-over was offered": "error.join_hand_over",
+};
+
 export function joinProblem(error: unknown): TextKey {
   if (!(error instanceof ConnectionError)) return "error.join";
   switch (error.reason) {
     case ConnectionErrorReason.NotAllowed:
-      return "error.join_refused";
+      return REFUSALS[error.message] ?? "error.join_refused";
     case ConnectionErrorReason.ServerUnreachable:
     case ConnectionErrorReason.Timeout:
     case ConnectionErrorReason.WebSocket:

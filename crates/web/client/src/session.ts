@@ -88,7 +88,7 @@ export class Session {
 
   async #follow(first: (view: SessionView) => void, failed: (problem: Problem) => void): Promise<void> {
     let attempts = 0;
-    while (!this.#over.signal.aborted) {
+    while (!this.#over.signal.aborted && this.view.value?.session.phase !== "ended") {
       try {
         await this.#read((view) => {
           attempts = 0;
