@@ -36,6 +36,7 @@ pub use openapi::document as openapi_document;
 pub use router::router;
 pub use scope::Scope;
 pub use state::{ApiConfig, ApiParts, ApiState, ServerFacts};
+pub use webhooks::WebhookRules;
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> i64 {

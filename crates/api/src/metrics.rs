@@ -17,6 +17,8 @@ pub struct ApiMetrics {
     pub recorded: IntCounter,
     /// Times the record could not be written.
     pub record_failures: IntCounter,
+    /// Attempts to deliver an event to a webhook endpoint, by what came of it.
+    pub deliveries: IntCounterVec,
     /// Streams open now.
     pub streams: IntGauge,
     /// Tickets by result: `redeemed`, or why not.
@@ -53,9 +55,14 @@ impl ApiMetrics {
             in_force: histogram("parlour_api_in_force_seconds", "From a command's arrival until it is in force.")?,
             recorded: counter("parlour_api_events_recorded_total", "Session events recorded.")?,
             record_failures: counter("parlour_api_record_failures_total", "Times the record could not be written.")?,
+            deliveries: vec("parlour_webhook_deliveries_total", "Webhook attempts by result.", &["result"])?,
             streams,
             tickets: vec("parlour_api_tickets_total", "Tickets tried, by result.", &["result"])?,
         })
+    }
+
+    pub(crate) fn delivered(&self, result: &'static str) {
+        self.deliveries.with_label_values(&[result]).inc();
     }
 
     pub(crate) fn answered(&self, operation: &'static str, problem: &'static str, after: Duration) {

@@ -16,6 +16,7 @@ use crate::metrics::ApiMetrics;
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
 use crate::touched::Touched;
+use crate::webhooks::{Couriers, WebhookRules};
 
 /// The control API: what the router's handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -35,6 +36,7 @@ pub struct Shared {
     pub(crate) recorder: Recorder,
     pub(crate) touched: Touched,
     pub(crate) news: News,
+    pub(crate) webhooks: Couriers,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
 }
 
@@ -68,6 +70,8 @@ pub struct ApiConfig {
     pub retention: Retention,
     /// How long a session token made for a ticket is good.
     pub token_lifetime: Duration,
+    /// Where events may be sent.
+    pub webhooks: WebhookRules,
     /// How often callers may ask.
     pub limits: ApiLimits,
     /// What is told of how the server is set up.
@@ -116,6 +120,7 @@ impl ApiState {
         let touched = Touched::default();
         let news = News::default();
         let recorder = Recorder::start(&engine, &ledger, &pseudonyms, &touched, &news, &metrics);
+        let webhooks = Couriers::start(&ledger, &keys, &news, &metrics, config.webhooks);
         let secret = keys.secret(&signing_key).map(|secret| secret.0.clone()).unwrap_or_default();
         let shared = Shared {
             meters: Meters::new(&config.limits),
@@ -129,6 +134,7 @@ impl ApiState {
             recorder,
             touched,
             news,
+            webhooks,
         };
         Self { shared: Arc::new(shared) }
     }

@@ -22,6 +22,7 @@ mod socket;
 mod stun;
 pub mod token;
 mod translate;
+mod webhook;
 pub mod wire;
 
 pub use admission::counted_as;
@@ -32,3 +33,4 @@ pub use metrics::SignalMetrics;
 pub use service::SignalState;
 pub use stun::StunServer;
 pub use token::{Claims, TokenError, VideoGrants, mint, verify};
+pub use webhook::{RoomEvent, WEBHOOK_CONTENT_TYPE, Webhook, WebhookParticipant, webhook_authorization};

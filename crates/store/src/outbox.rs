@@ -270,14 +270,14 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// When something is to be sent to an endpoint next; `None`: nothing is on its way.
-    pub fn next_delivery_at(&self, endpoint: &str) -> Result<Option<i64>, StoreError> {
+    /// When something that is not due yet is to be sent to an endpoint; `None`: nothing else is on its way.
+    pub fn next_delivery_at(&self, endpoint: &str, now_ms: i64) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT min(d.next_at) FROM
              (SELECT endpoint, min(event) AS event FROM delivery
               WHERE endpoint = ?1 AND state = 'pending' GROUP BY session) oldest
              JOIN delivery d ON d.endpoint = oldest.endpoint AND d.event = oldest.event
-             WHERE d.endpoint IN (SELECT id FROM endpoint WHERE disabled_at IS NULL)";
-        Ok(self.connection.prepare_cached(sql)?.query_row([endpoint], |row| row.get(0))?)
+             WHERE d.next_at > ?2 AND d.endpoint IN (SELECT id FROM endpoint WHERE disabled_at IS NULL)";
+        Ok(self.connection.prepare_cached(sql)?.query_row(params![endpoint, now_ms], |row| row.get(0))?)
     }
 
     /// What was laid aside for an endpoint, oldest first; at most 1,000 a call.

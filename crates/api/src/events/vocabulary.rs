@@ -31,14 +31,8 @@ impl Vocabulary {
         if let SessionEvent::Ended(_) = notice.event {
             self.rooms.remove(&notice.session);
         }
-        if let Some((kind, mut facts)) = words(&notice.event) {
-            if let (Some(sid), Some(facts)) = (&notice.participant, facts.as_object_mut()) {
-                facts.insert("participant".to_owned(), sid.as_str().into());
-            }
-            if matches!(kind, "session.ended") {
-                facts["room"] = notice.room.as_str().into();
-            }
-            told.push((kind, facts.to_string()));
+        if let Some((kind, facts)) = words(&notice.event) {
+            told.push((kind, with(facts, notice).to_string()));
         }
         told
     }
@@ -53,6 +47,15 @@ impl Vocabulary {
         self.rooms.insert(notice.session.clone(), notice.room.clone());
         true
     }
+}
+
+/// The facts of an event and those of every event: which opening of the session, and which stay.
+fn with(mut facts: Value, notice: &SessionNotice) -> Value {
+    facts["room"] = notice.room.as_str().into();
+    if let Some(sid) = &notice.participant {
+        facts["participant"] = sid.as_str().into();
+    }
+    facts
 }
 
 /// The word and facts of an event. `None`: it is not told, because it holds text or follows from another.
@@ -180,6 +183,9 @@ mod tests {
             SessionEvent::Joined { key, identity: "ada".into(), role: Role::Client, space: Space::Waiting(key) };
         let told = vocabulary.words(&SessionNotice { participant: Some("PA_1".into()), ..notice("RM_1", joined) });
         let facts: Value = serde_json::from_str(&told[1].1).unwrap();
-        assert_eq!(facts, json!({ "identity": "ada", "role": "client", "place": "waiting", "participant": "PA_1" }));
+        assert_eq!(
+            facts,
+            json!({ "identity": "ada", "role": "client", "place": "waiting", "participant": "PA_1", "room": "RM_1" })
+        );
     }
 }
