@@ -133,7 +133,13 @@ const inside = (person, more = {}) => ({ ...person, place: "main", check_in: nul
 function said(me, { others = [], view = {}, ...reach } = {}) {
   const place = view.place ?? "main";
   return standing(
-    { me: { identity: me.identity, role: me.role, place }, same_room: [], floor: { mode: "open" }, ...view },
+    {
+      session: { modality: "video" },
+      me: { identity: me.identity, role: me.role, place },
+      same_room: [],
+      floor: { mode: "open" },
+      ...view,
+    },
     { connection: "connected", microphone: true, camera: true, others, ...reach },
   );
 }
@@ -160,6 +166,13 @@ test("a therapist reads in words who hears whom, in every state", () => {
     ],
   ];
   for (const [words, expected] of cases) assert.equal(words, expected);
+});
+
+test("in a session held in text the words are of reading", () => {
+  const session = { modality: "text" };
+  const people = [inside(SANDERS), inside(ALEX)];
+  assert.equal(said(SANDERS, { view: { session, people }, microphone: false }).lead, "You and Alex can read each other.");
+  assert.equal(said(ALEX, { view: { session }, others: [SANDERS] }).lead, "Dr. Sanders can read what you write.");
 });
 
 test("in a check-in the sentence names those inside it and nobody else", () => {

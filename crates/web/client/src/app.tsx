@@ -91,8 +91,7 @@ function begin(visit: Visit): void {
 
 function prepare(visit: Visit, problem = ""): void {
   close(stage.value, visit);
-  const modality = visit.session.view.value?.session.modality ?? "video";
-  const preview = new Preview(modality === "video");
+  const preview = new Preview(visit.session.modality.value);
   stage.value = { at: "prejoin", visit, preview, joining: false, problem };
   void preview.start();
 }

@@ -3,6 +3,7 @@ import { batch, computed, effect, signal } from "@preact/signals";
 import { ExternalE2EEKeyProvider, Room, RoomEvent, Track, type RemoteTrack } from "livekit-client";
 import type { DisconnectReason, LocalAudioTrack, LocalVideoTrack, Participant, TrackPublication } from "livekit-client";
 import E2eeWorker from "livekit-client/e2ee-worker?worker";
+import { Chat } from "./chat";
 import { chosen, LIVEKIT_KINDS, remember, wanted, type DeviceKind } from "./devices";
 import { isExiting } from "./exit";
 import { captureAudio, captureVideo, roomOptions } from "./media";
@@ -63,6 +64,7 @@ export class Call {
     }),
   );
 
+  readonly chat: Chat;
   readonly #room: Room;
   readonly #keys = new ExternalE2EEKeyProvider();
   readonly #ended: (how: Ending) => void;
@@ -86,6 +88,7 @@ export class Call {
       videoCaptureDefaults: { ...captureVideo, ...wanted("camera") },
       ...(encrypted ? { encryption: { keyProvider: this.#keys, worker: new E2eeWorker() } } : {}),
     });
+    this.chat = new Chat(this.#room);
     this.#listen();
     window.addEventListener("pagehide", this.#goodbye);
     this.#stopWatching = effect(() => {
@@ -239,6 +242,17 @@ export class Call {
       if (!cancelled) this.#tell(t("error.screen"));
     }
     this.#update();
+  }
+
+  /** False if it could not be sent, which is told. */
+  async write(text: string): Promise<boolean> {
+    try {
+      await this.chat.send(text);
+      return true;
+    } catch {
+      this.#tell(t("chat.failed"));
+      return false;
+    }
   }
 
   choose(kind: DeviceKind, id: string): Promise<void> {

@@ -8,6 +8,8 @@ import { deviceProblem } from "./problems";
 import type { TextKey } from "./texts";
 
 export class Preview {
+  readonly hasCamera: boolean;
+  readonly hasMicrophone: boolean;
   readonly camera = signal<LocalVideoTrack | null>(null);
   readonly microphone = signal<LocalAudioTrack | null>(null);
   readonly starting = signal(true);
@@ -15,12 +17,17 @@ export class Preview {
   /** Set once the tracks belong to the call or the page went on: what arrives later is stopped at once. */
   #over = false;
 
-  constructor(readonly hasCamera: boolean) {}
+  /** A session held in sound asks for no camera, one held in text for nothing at all. */
+  constructor(modality: "video" | "audio" | "text") {
+    this.hasCamera = modality === "video";
+    this.hasMicrophone = modality !== "text";
+  }
 
   /** Asks for both at once, so that there is one question to the person; then for each alone, so that one works. */
   async start(): Promise<void> {
-    this.starting.value = true;
+    this.starting.value = this.hasMicrophone;
     this.problem.value = null;
+    if (!this.hasMicrophone) return;
     try {
       const tracks = await createLocalTracks({
         audio: { ...captureAudio, ...wanted("microphone") },

@@ -33,6 +33,7 @@ export class Session {
   readonly receipt = signal<Receipt | null>(null);
 
   readonly place = computed(() => this.view.value?.me.place ?? null);
+  readonly modality = computed(() => this.view.value?.session.modality ?? "video");
   readonly role = computed(() => this.view.value?.me.role ?? null);
 
   /** Names as they were last told: who is gone is still spoken of by name. */

@@ -48,7 +48,9 @@ const sees = (view: SessionView | null, receiver: Neighbour): boolean =>
 
 function audience(view: SessionView | null, reach: Reach): string {
   const { others, microphone, camera } = reach;
-  if (others.length === 0) return t("audience.alone");
+  const isText = view?.session.modality === "text";
+  if (others.length === 0) return t(isText ? "written.alone" : "audience.alone");
+  if (isText) return tn("written.audience", others.length, names(others));
   const hearing = others.filter((other) => hears(view, other));
   const seeing = others.filter((other) => sees(view, other));
   if (hearing.length === 0 || !same(hearing, seeing)) return apart(reach, hearing, seeing);
@@ -101,20 +103,33 @@ function ofTherapist(view: SessionView, people: readonly PersonView[], reach: Re
   const withMe = others.filter(
     (person) => isReachable(person) && person.place === view.me.place && person.check_in === (me?.check_in ?? null),
   );
-  const lead = withMe.length === 0 ? nobody(others) : together(view, withMe, others.filter(isInside));
-  return { lead, rest: besides(others, withMe, reach) };
+  const isText = view.session.modality === "text";
+  const lead = withMe.length === 0 ? nobody(others, isText) : together(view, withMe, others.filter(isInside), isText);
+  return { lead, rest: besides(others, withMe, reach, isText) };
 }
 
 /** "Nobody can hear you", and why. */
-function nobody(others: readonly PersonView[]): string {
+function nobody(others: readonly PersonView[], isText: boolean): string {
   const held = others.filter(({ place }) => place === "hold");
   const waiting = others.filter(({ place }) => place === "waiting");
-  if (held.length) return tn("standing.nobody_held", held.length, names(held));
-  if (waiting.length) return tn("standing.nobody_waiting", waiting.length, names(waiting));
-  return t("standing.nobody_here");
+  if (held.length) return tn(isText ? "written.nobody_held" : "standing.nobody_held", held.length, names(held));
+  if (waiting.length) {
+    return tn(isText ? "written.nobody_waiting" : "standing.nobody_waiting", waiting.length, names(waiting));
+  }
+  return t(isText ? "written.nobody_here" : "standing.nobody_here");
 }
 
-function together(view: SessionView, withMe: readonly PersonView[], inside: readonly PersonView[]): string {
+function together(
+  view: SessionView,
+  withMe: readonly PersonView[],
+  inside: readonly PersonView[],
+  isText: boolean,
+): string {
+  const shown = withMe.map(nameOf);
+  const onlyWe = { names: list([t("standing.you_within"), ...shown]) };
+  const allOfUs = { names: list([t("standing.you"), ...shown]) };
+  const isApart = withMe.length < inside.length;
+  if (isText) return isApart ? t("written.only_together", onlyWe) : t("written.together", allOfUs);
   const here = names(withMe);
   const clients = withMe.filter(({ role }) => role === "client" || role === "guest");
   if (view.floor?.mode === "therapist_only" && clients.length > 1) return t("standing.only_you_heard", here);
@@ -122,17 +137,19 @@ function together(view: SessionView, withMe: readonly PersonView[], inside: read
     const speaker = withMe.find(({ identity }) => identity === view.floor?.identity);
     return speaker ? t("standing.one_heard", { name: nameOf(speaker) }) : t("standing.only_you_heard", here);
   }
-  const shown = withMe.map(nameOf);
-  return withMe.length < inside.length
-    ? t("standing.only_together", { names: list([t("standing.you_within"), ...shown]) })
-    : t("standing.together", { names: list([t("standing.you"), ...shown]) });
+  return isApart ? t("standing.only_together", onlyWe) : t("standing.together", allOfUs);
 }
 
-function besides(others: readonly PersonView[], withMe: readonly PersonView[], reach: Reach): string[] {
+function besides(
+  others: readonly PersonView[],
+  withMe: readonly PersonView[],
+  reach: Reach,
+  isText: boolean,
+): string[] {
   const rest: string[] = [];
   const held = others.filter(({ place }) => place === "hold");
   const lost = others.filter((person) => isInside(person) && person.line === "lost");
-  if (!reach.microphone) rest.push(t("audience.microphone_off"));
+  if (!reach.microphone && !isText) rest.push(t("audience.microphone_off"));
   if (held.length && withMe.length) rest.push(tn("standing.held", held.length, names(held)));
   if (lost.length) rest.push(tn("standing.lost", lost.length, names(lost)));
   return rest;

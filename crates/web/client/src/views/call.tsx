@@ -7,6 +7,7 @@ import { listenForShortcuts } from "../shortcuts";
 import { t } from "../texts";
 import type { Ticket } from "../ticket";
 import { Banners } from "./banners";
+import { ChatView } from "./chat";
 import { Controls } from "./controls";
 import { HandOver } from "./hand-over";
 import { Icon } from "./icons";
@@ -41,7 +42,7 @@ export function CallView({ call, ticket }: { call: Call; ticket: Ticket }) {
       <Head call={call} encrypted={ticket.key !== null} />
       <main class="call-main">
         <Banners call={call} />
-        <Stage call={call} />
+        {call.session.modality.value === "text" ? <ChatView call={call} /> : <Stage call={call} />}
       </main>
       {leads && <Panel call={call} end={() => (open.value = "leave")} />}
       <footer class="call-foot">

@@ -22,27 +22,32 @@ export function Controls({ call, leads, show }: Props) {
   const microphone = self?.microphone ?? false;
   const camera = self?.camera != null;
   const sharing = self?.screen != null;
-  const carriesPictures = (call.session.view.value?.session.modality ?? "video") === "video";
+  const modality = call.session.modality.value;
+  const carriesPictures = modality === "video";
   return (
     <div class="controls" role="group" aria-label={t("control.bar")}>
-      <Control
-        name={t(microphone ? "control.microphone_off" : "control.microphone_on")}
-        label={t("control.label.microphone")}
-        icon={microphone ? "microphone" : "microphone-off"}
-        shortcut={KEYS.microphone}
-        off={!microphone}
-        allowed={allowed}
-        press={() => void call.toggleMicrophone()}
-      />
-      {carriesPictures && <Control
-        name={t(camera ? "control.camera_off" : "control.camera_on")}
-        label={t("control.label.camera")}
-        icon={camera ? "camera" : "camera-off"}
-        shortcut={KEYS.camera}
-        off={!camera}
-        allowed={allowed}
-        press={() => void call.toggleCamera()}
-      />}
+      {modality !== "text" && (
+        <Control
+          name={t(microphone ? "control.microphone_off" : "control.microphone_on")}
+          label={t("control.label.microphone")}
+          icon={microphone ? "microphone" : "microphone-off"}
+          shortcut={KEYS.microphone}
+          off={!microphone}
+          allowed={allowed}
+          press={() => void call.toggleMicrophone()}
+        />
+      )}
+      {carriesPictures && (
+        <Control
+          name={t(camera ? "control.camera_off" : "control.camera_on")}
+          label={t("control.label.camera")}
+          icon={camera ? "camera" : "camera-off"}
+          shortcut={KEYS.camera}
+          off={!camera}
+          allowed={allowed}
+          press={() => void call.toggleCamera()}
+        />
+      )}
       {canShareScreen && carriesPictures && (
         <Control
           name={t(sharing ? "control.screen_off" : "control.screen_on")}

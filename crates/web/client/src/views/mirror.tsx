@@ -35,16 +35,18 @@ export function PreviewSwitches({ preview, busy }: { preview: Preview; busy: boo
       >
         <Icon name={microphone ? "microphone" : "microphone-off"} />
       </button>
-      {preview.hasCamera && <button
-        class="round"
-        type="button"
-        data-off={!camera}
-        disabled={busy}
-        aria-label={t(camera ? "control.camera_off" : "control.camera_on")}
-        onClick={() => void preview.setCamera(!camera)}
-      >
-        <Icon name={camera ? "camera" : "camera-off"} />
-      </button>}
+      {preview.hasCamera && (
+        <button
+          class="round"
+          type="button"
+          data-off={!camera}
+          disabled={busy}
+          aria-label={t(camera ? "control.camera_off" : "control.camera_on")}
+          onClick={() => void preview.setCamera(!camera)}
+        >
+          <Icon name={camera ? "camera" : "camera-off"} />
+        </button>
+      )}
     </div>
   );
 }

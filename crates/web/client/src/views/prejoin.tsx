@@ -28,13 +28,15 @@ export function Prejoin({ ticket, view, preview, joining, problem, join }: Props
   const trouble = problem || (preview.problem.value ? t(preview.problem.value) : "");
   const title = ticket.name ? t("prejoin.title_name", { name: ticket.name }) : t("prejoin.title");
   return (
-    <Page title={title} wide>
-      <div class="prejoin">
-        <section class="mirror" aria-label={t("prejoin.preview")}>
-          <PreviewPicture preview={preview} />
-          <PreviewSwitches preview={preview} busy={joining || preview.starting.value} />
-          <Level preview={preview} />
-        </section>
+    <Page title={title} wide={preview.hasMicrophone}>
+      <div class={preview.hasMicrophone ? "prejoin" : "stack"}>
+        {preview.hasMicrophone && (
+          <section class="mirror" aria-label={t("prejoin.preview")}>
+            {preview.hasCamera && <PreviewPicture preview={preview} />}
+            <PreviewSwitches preview={preview} busy={joining || preview.starting.value} />
+            <Level preview={preview} />
+          </section>
+        )}
         <section class="stack" aria-label={t("prejoin.devices")}>
           <Planned view={view} />
           {role && <p class="lead">{t("prejoin.role", { role })}</p>}
@@ -48,7 +50,7 @@ export function Prejoin({ ticket, view, preview, joining, problem, join }: Props
               )}
             </div>
           )}
-          <Devices preview={preview} />
+          {preview.hasMicrophone && <Devices preview={preview} />}
           <div class="join">
             <button
               class="primary"

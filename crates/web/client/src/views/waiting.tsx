@@ -16,13 +16,14 @@ interface Props {
 
 export function Waiting({ session, call, preview }: Props) {
   const view = session.view.value;
+  const hasMirror = preview.hasMicrophone && !call.started.value;
   const isLost = call.connection.value === "reconnecting" || session.freshness.value === "stale";
   return (
-    <Page title={t("waiting.title")} wide>
-      <div class="prejoin">
-        {!call.started.value && (
+    <Page title={t("waiting.title")} wide={hasMirror}>
+      <div class={hasMirror ? "prejoin" : "stack"}>
+        {hasMirror && (
           <section class="mirror" aria-label={t("prejoin.preview")}>
-            <PreviewPicture preview={preview} />
+            {preview.hasCamera && <PreviewPicture preview={preview} />}
             <PreviewSwitches preview={preview} busy={preview.starting.value} />
           </section>
         )}

@@ -1,0 +1,122 @@
+// One person on our own page, with the verbs that people have there, and what really arrives at them.
+import { checkAccessible } from "./axe.mjs";
+import { picture } from "./artifacts.mjs";
+import { button, checkFits } from "./page.mjs";
+import { until } from "./until.mjs";
+
+/** The sizes that every view is looked at in. */
+const SIZES = [
+  { width: 360, height: 740 },
+  { width: 1280, height: 800 },
+  { width: 3840, height: 2160 },
+];
+
+export class Visitor {
+  constructor(page, identity, name) {
+    this.page = page;
+    this.identity = identity;
+    this.name = name;
+  }
+
+  press(name) {
+    return button(this.page, name).click();
+  }
+
+  /** Resolves when the page has this heading. */
+  sees(heading) {
+    return this.page.getByRole("heading", { name: heading, exact: true }).waitFor();
+  }
+
+  async agree() {
+    await this.page.getByLabel("I have read this and agree.").check();
+    await this.press("Continue");
+  }
+
+  /** Through the device check. Where one is then, the session's rules say. */
+  async join() {
+    const join = button(this.page, "Join the session");
+    await until("the device check is ready", () => join.isEnabled());
+    await join.click();
+  }
+
+  async joinCall() {
+    await this.join();
+    await this.isInCall();
+  }
+
+  isInCall() {
+    return this.page.locator(".call").waitFor();
+  }
+
+  isOnHold() {
+    return this.sees("One moment, please");
+  }
+
+  isWaiting() {
+    return this.sees("You are in the waiting room");
+  }
+
+  /** All sentences about who hears whom. */
+  standing() {
+    return this.page.locator(".standing").evaluate((element) => [...element.querySelectorAll("p")].map((p) => p.textContent).join(" "));
+  }
+
+  says(text, within = 15_000) {
+    return until(`${this.name} reads: ${text}`, async () => {
+      const words = await this.standing();
+      if (words === text) return true;
+      throw new Error(words);
+    }, within);
+  }
+
+  /** Frames decoded, sound energy and packets, in sum over all that ever arrived. */
+  received() {
+    return this.page.evaluate(async () => {
+      const sum = { frames: 0, energy: 0, packets: 0 };
+      for (const connection of window.connections) {
+        if (connection.connectionState === "closed") continue;
+        for (const stats of (await connection.getStats()).values()) {
+          if (stats.type !== "inbound-rtp") continue;
+          sum.frames += stats.framesDecoded ?? 0;
+          sum.energy += stats.totalAudioEnergy ?? 0;
+          sum.packets += stats.packetsReceived ?? 0;
+        }
+      }
+      return sum;
+    });
+  }
+
+  /** Pictures move and sound has energy, newly. */
+  async perceives(within = 30_000) {
+    const before = await this.received();
+    await until(`${this.name} sees and hears somebody`, async () => {
+      const now = await this.received();
+      return now.frames > before.frames + 5 && now.energy > before.energy;
+    }, within);
+  }
+
+  /** Names on the pictures of others. */
+  pictures() {
+    return this.page.locator(".tile:not(.tile-corner) .plate-name").allTextContents();
+  }
+
+  sessionToken() {
+    return this.page.evaluate(() => new URLSearchParams(sessionStorage.getItem("parlour.ticket").slice(1)).get("token"));
+  }
+
+  /** What is on screen fits and is accessible at every size; leaves pictures for people to look at. */
+  async checkView(what) {
+    const before = this.page.viewportSize();
+    for (const size of SIZES) {
+      await this.page.setViewportSize(size);
+      await checkFits(this.page);
+      await checkAccessible(this.page, `${what} at ${size.width} px`);
+      await picture(this.page, `${what.replace(/\W+/g, "-")}-${size.width}`);
+    }
+    await this.page.setViewportSize(before);
+  }
+
+  leaveRoughly() {
+    return this.page.context().close();
+  }
+}

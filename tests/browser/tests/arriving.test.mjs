@@ -1,0 +1,121 @@
+// From the link to the call, as a client goes: notice and consent, device check, waiting room, let in or turned away.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ALEX, onNow, openClinic, ROBIN, SANDERS } from "../harness/clinic.mjs";
+import { checkAccessible } from "../harness/axe.mjs";
+import { button, checkFits } from "../harness/page.mjs";
+import { until } from "../harness/until.mjs";
+
+const CONSENT = { id: "2026-03", text: "What we tell each other stays between us.\n\nNothing is recorded." };
+const BACKUP = { text: "We go on by telephone.", phone: "+47 22 00 00 00" };
+
+test("a client comes by a link and is let in", async (t) => {
+  const clinic = await openClinic(t);
+  const planned = onNow();
+  const session = await clinic.session({
+    ...planned,
+    policy: { ...planned.policy, consent: CONSENT },
+    backup_plan: BACKUP,
+  });
+  const link = await clinic.invite(session, ALEX);
+  const alex = await clinic.visit(session, ALEX);
+
+  await t.test("first the clinic's text, in its version", async () => {
+    await alex.sees("Before you begin");
+    await alex.page.getByText("What we tell each other stays between us.").waitFor();
+    await alex.page.getByText("Version: 2026-03").waitFor();
+    assert.equal(new URL(alex.page.url()).hash, "", "the address bar holds no secret");
+    await alex.press("Continue");
+    await alex.page.getByText("Please tick the box if you agree.").waitFor();
+    await alex.checkView("notice");
+    await alex.agree();
+  });
+
+  await t.test("then devices, and who one is", async () => {
+    await alex.sees("Ready when you are, Alex");
+    await until("the meter moves", async () => Number(await alex.page.getByRole("meter").getAttribute("aria-valuenow")) > 5);
+    await alex.checkView("device check");
+    await alex.join();
+  });
+
+  const sanders = await clinic.visit(session, SANDERS);
+
+  await t.test("in the waiting room nobody is seen or heard, and the clinic's message is read", async () => {
+    await alex.isWaiting();
+    await sanders.joinCall();
+    await sanders.says("Nobody can hear you: Alex is in the waiting room.");
+    await sanders.page.getByText("Write to the waiting room").click();
+    await sanders.page.getByLabel("Message to those who wait").fill("Two minutes, please.");
+    await sanders.press("Show the message");
+    await alex.page.getByText("Two minutes, please.").waitFor();
+    await alex.page.getByRole("link", { name: "Call +47 22 00 00 00" }).waitFor();
+    assert.equal((await alex.received()).packets, 0, "nothing arrives in the waiting room");
+    await alex.checkView("waiting room");
+    await sanders.checkView("therapist with someone waiting");
+  });
+
+  await t.test("the consent is kept with its version", async () => {
+    const { body } = await clinic.ask("GET", `/v1/sessions/${session}/consents`);
+    assert.match(JSON.stringify(body), /2026-03/);
+  });
+
+  await t.test("let in, the two perceive each other", async () => {
+    await sanders.press("Let in Alex");
+    await alex.isInCall();
+    await alex.says("Dr. Sanders can see and hear you.");
+    await sanders.says("You and Alex can hear each other.");
+    await Promise.all([alex.perceives(), sanders.perceives()]);
+    const focused = await sanders.page.evaluate(() => document.activeElement?.textContent);
+    assert.equal(focused, "Waiting room", "focus stays near the button that is gone");
+  });
+
+  await t.test("a reload comes back to the call without a new link", async () => {
+    await alex.page.reload();
+    await alex.sees("Ready when you are, Alex");
+    await alex.joinCall();
+    await alex.perceives();
+  });
+
+  await t.test("one who is turned away reads so", async () => {
+    const robin = await clinic.visit(session, ROBIN);
+    await robin.agree();
+    await robin.join();
+    await robin.isWaiting();
+    await sanders.press("Turn away Robin");
+    await robin.sees("You were not let in");
+    await robin.checkView("turned away");
+    await until("the list is empty", async () => (await button(sanders.page, "Let in Robin").count()) === 0);
+  });
+
+  await t.test("a link works once", async () => {
+    const first = await clinic.chromium.open(link);
+    await first.getByRole("heading", { name: "Before you begin" }).waitFor();
+    const second = await clinic.chromium.open(link);
+    await second.getByRole("heading", { name: "This link does not lead to a session" }).waitFor();
+    await checkAccessible(second, "a used link");
+    await checkFits(second);
+  });
+
+  await t.test("nothing went elsewhere or wrong", () => clinic.checkClean());
+});
+
+test("the way in, in each language", async (t) => {
+  const clinic = await openClinic(t);
+  const session = await clinic.session({ policy: { consent: CONSENT } });
+  for (const { locale, notice, ready, waiting } of [
+    { locale: "fr", notice: "Avant de commencer", ready: "Quand vous serez prêt·e, Alex", waiting: "Vous êtes dans la salle d’attente" },
+    { locale: "nb", notice: "Før du begynner", ready: "Klar når du er det, Alex", waiting: "Du er på venterommet" },
+  ]) {
+    const alex = await clinic.visit(session, { ...ALEX, identity: `alex-${locale}` }, { locale });
+    await alex.sees(notice);
+    await alex.page.getByRole("checkbox").check();
+    await alex.page.locator("form .primary").click();
+    await alex.sees(ready);
+    await until("the device check is ready", () => alex.page.locator(".join .primary").isEnabled());
+    await alex.page.locator(".join .primary").click();
+    await alex.sees(waiting);
+    assert.equal(await alex.page.evaluate(() => document.documentElement.lang), locale);
+    await alex.checkView(`waiting room in ${locale}`);
+  }
+  await clinic.checkClean();
+});
