@@ -222,17 +222,20 @@ export class Call {
     }
   }
 
-  toggleMicrophone(): Promise<void> {
+  async toggleMicrophone(): Promise<void> {
+    if (this.session.modality.value === "text") return;
     const me = this.#room.localParticipant;
     return this.#switch(() => me.setMicrophoneEnabled(!me.isMicrophoneEnabled));
   }
 
-  toggleCamera(): Promise<void> {
+  async toggleCamera(): Promise<void> {
+    if (this.session.modality.value !== "video") return;
     const me = this.#room.localParticipant;
     return this.#switch(() => me.setCameraEnabled(!me.isCameraEnabled));
   }
 
   async toggleScreen(): Promise<void> {
+    if (this.session.modality.value !== "video") return;
     const me = this.#room.localParticipant;
     try {
       await me.setScreenShareEnabled(!me.isScreenShareEnabled, { audio: true, contentHint: "detail" });

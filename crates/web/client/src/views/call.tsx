@@ -13,6 +13,7 @@ import { HandOver } from "./hand-over";
 import { Icon } from "./icons";
 import { LeaveDialog } from "./leave";
 import { Panel, panelOpen } from "./lead/panel";
+import { TimeLeft } from "./lead/time";
 import { More } from "./more";
 import { QuickExit } from "./quick-exit";
 import { Stage } from "./stage";
@@ -39,7 +40,7 @@ export function CallView({ call, ticket }: { call: Call; ticket: Ticket }) {
 
   return (
     <div class="call" data-leads={leads} data-panel={leads && panelOpen.value}>
-      <Head call={call} encrypted={ticket.key !== null} />
+      <Head call={call} leads={leads} encrypted={ticket.key !== null} />
       <main class="call-main">
         <Banners call={call} />
         {call.session.modality.value === "text" ? <ChatView call={call} /> : <Stage call={call} />}
@@ -56,7 +57,7 @@ export function CallView({ call, ticket }: { call: Call; ticket: Ticket }) {
 }
 
 /** State is always in words, and always in the same place. */
-function Head({ call, encrypted }: { call: Call; encrypted: boolean }) {
+function Head({ call, leads, encrypted }: { call: Call; leads: boolean; encrypted: boolean }) {
   const { lead, rest } = call.standing.value;
   const isSealed = call.session.place.value === "check_in";
   return (
@@ -71,12 +72,15 @@ function Head({ call, encrypted }: { call: Call; encrypted: boolean }) {
           </p>
         ))}
       </div>
-      {encrypted && (
-        <p class="encrypted">
-          <Icon name="lock" />
-          {t("call.encrypted")}
-        </p>
-      )}
+      <div class="facts">
+        {leads && <TimeLeft session={call.session} />}
+        {encrypted && (
+          <p class="fact">
+            <Icon name="lock" />
+            {t("call.encrypted")}
+          </p>
+        )}
+      </div>
       <QuickExit />
     </header>
   );

@@ -148,7 +148,11 @@ function Control(props: ControlProps) {
     >
       <span class="round">
         <Icon name={icon} />
-        {badge ? <span class="badge">{badge}</span> : null}
+        {badge ? (
+          <span class="badge" aria-hidden="true">
+            {badge}
+          </span>
+        ) : null}
       </span>
       <span class="control-label" aria-hidden="true">
         {label}

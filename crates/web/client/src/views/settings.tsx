@@ -8,14 +8,19 @@ import { language, languages, t, useLanguage } from "../texts";
 import { DeviceSelect } from "./device-select";
 
 export function Settings({ call }: { call: Call }) {
+  const modality = call.session.modality.value;
   const choose = (kind: DeviceKind, id: string): void => void call.choose(kind, id);
   return (
     <section class="stack" aria-label={t("settings.title")}>
-      <DeviceSelect kind="camera" current={call.inUse("camera")} choose={choose} />
-      <DeviceSelect kind="microphone" current={call.inUse("microphone")} choose={choose} />
-      <DeviceSelect kind="speaker" current={call.inUse("speaker")} choose={choose} />
-      <Check label={t("settings.self_view")} value={showSelf} />
-      <Check label={t("settings.mirror")} value={mirrorSelf} />
+      {modality === "video" && <DeviceSelect kind="camera" current={call.inUse("camera")} choose={choose} />}
+      {modality !== "text" && (
+        <>
+          <DeviceSelect kind="microphone" current={call.inUse("microphone")} choose={choose} />
+          <DeviceSelect kind="speaker" current={call.inUse("speaker")} choose={choose} />
+          <Check label={t("settings.self_view")} value={showSelf} />
+        </>
+      )}
+      {modality === "video" && <Check label={t("settings.mirror")} value={mirrorSelf} />}
       <Check label={t("settings.shortcuts", KEYS)} value={shortcutsOn} />
       {languages.length > 1 && (
         <label class="field">

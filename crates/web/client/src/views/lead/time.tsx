@@ -37,16 +37,26 @@ export function Time({ session, end }: { session: Session; end: () => void }) {
   );
 }
 
+/** "23 minutes left", or how long it has gone on beyond the plan. */
+function timeLeft(session: Session, planned: number): string {
+  const left = Math.ceil((planned - now.value - session.skew) / MINUTE_MS);
+  return left > 0 ? tn("lead.time_left", left, { minutes: left }) : tn("lead.time_over", -left, { minutes: -left });
+}
+
+/** The same where the panel is closed or scrolled. */
+export function TimeLeft({ session }: { session: Session }) {
+  useClock();
+  const planned = session.view.value?.session.planned_end_ms;
+  return planned ? <p class="fact">{timeLeft(session, planned)}</p> : null;
+}
+
 function Planned({ session, view, planned }: { session: Session; view: SessionView; planned: number }) {
   const ends = view.session.ends_at_ms;
   const serverNow = now.value + session.skew;
-  const left = Math.ceil((planned - serverNow) / MINUTE_MS);
   const until = Math.max(ends ?? planned, serverNow) + EXTEND_MINUTES * MINUTE_MS;
   return (
     <>
-      <p class="time-left">
-        {left > 0 ? tn("lead.time_left", left, { minutes: left }) : tn("lead.time_over", -left, { minutes: -left })}
-      </p>
+      <p class="time-left">{timeLeft(session, planned)}</p>
       <p class="quiet">
         {t("lead.planned_end", { time: clockTime(planned) })}
         {ends && ends !== planned ? ` ${t("lead.ends_at", { time: clockTime(ends) })}` : ""}
