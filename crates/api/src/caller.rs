@@ -90,14 +90,6 @@ impl Caller {
         }
     }
 
-    /// The seat this is, if it is one.
-    pub(crate) fn identity(&self) -> Option<&Identity> {
-        match self {
-            Self::Bearer { identity, .. } => Some(identity),
-            Self::Key { .. } | Self::Nobody => None,
-        }
-    }
-
     /// Under whose name repeated requests are remembered, and requests counted.
     pub(crate) fn account(&self, key: &PseudonymKey) -> String {
         match self {

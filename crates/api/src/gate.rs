@@ -14,12 +14,12 @@ use parlour_model::{Role, SessionId};
 use parlour_store::{Action, AuditRecord, Subject};
 
 use crate::caller::Caller;
-use crate::limits::MAX_BODY;
 use crate::once::{self, Once, Turn};
 use crate::operation::{Access, Facts, Seats};
 use crate::problem::{Kind, Problem};
 use crate::reply::Reply;
 use crate::state::ApiState;
+use crate::words;
 
 /// A gate's own.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Gate {
         let key = if self.operation.method == Method::POST { once::key_of(&parts.headers)? } else { None };
         let Some(key) = key else { return Ok(next.run(Request::from_parts(parts, body)).await) };
 
-        let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| Kind::BodyTooLarge)?;
+        let bytes = words::whole(body).await?;
         let path = parts.uri.path().as_bytes();
         let same = [self.operation.method.as_str().as_bytes(), b" ", path, b"\n", &bytes].concat();
         match once::claim(&self.api, account, &key, same).await? {
@@ -80,9 +80,10 @@ impl Gate {
     async fn admit(&self, parts: &mut Parts, now: Instant) -> Result<Caller, Problem> {
         let address = parlour_signal::client_address(&parts.headers, &parts.extensions, self.api.config.behind_proxy);
         let address = parlour_signal::counted_as(address);
-        if self.operation.access == Access::Anyone {
-            self.stranger(address, now)?;
-            return Ok(Caller::Nobody);
+        match self.operation.access {
+            Access::Public => return Ok(Caller::Nobody),
+            Access::Anyone => return self.stranger(address, now).map(|()| Caller::Nobody),
+            _ => {}
         }
         let caller = match Caller::of(&parts.headers, &self.api).await {
             Ok(caller) => caller,
@@ -128,7 +129,7 @@ impl Gate {
 
     async fn may(&self, caller: &Caller, parts: &mut Parts) -> Result<(), Problem> {
         match (self.operation.access, caller) {
-            (Access::Anyone, _) => Ok(()),
+            (Access::Public | Access::Anyone, _) => Ok(()),
             (Access::Key(scope) | Access::Seat(scope, _), Caller::Key { scopes, .. }) => {
                 if scopes.contains(&scope) {
                     Ok(())
@@ -136,8 +137,10 @@ impl Gate {
                     Err(Kind::MissingScope.into())
                 }
             }
-            (Access::Key(_), _) | (_, Caller::Nobody) => Err(Kind::NotAllowed.into()),
-            (Access::Seat(_, seats), Caller::Bearer { session, role, .. }) => {
+            (Access::Key(_), _) | (_, Caller::Nobody) | (Access::Own(_), Caller::Key { .. }) => {
+                Err(Kind::NotAllowed.into())
+            }
+            (Access::Seat(_, seats) | Access::Own(seats), Caller::Bearer { session, role, .. }) => {
                 if session_in_path(parts).await?.as_ref() != Some(session) {
                     return Err(Kind::OtherSession.into());
                 }
@@ -154,7 +157,7 @@ impl Gate {
         if self.operation.body.is_some() {
             return Ok(body);
         }
-        let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| Kind::BodyTooLarge)?;
+        let bytes = words::whole(body).await?;
         match bytes.trim_ascii() {
             b"" | b"{}" => Ok(Body::empty()),
             _ => Err(Kind::UnexpectedBody.into()),

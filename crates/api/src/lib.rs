@@ -7,28 +7,43 @@
 //! `operation` says what an operation is; `router` lists them; `gate` stands before each; `ledger` is the store behind
 //! threads; `recorder` writes down what sessions tell; the rest are the resources, a module each.
 
+mod audit;
 mod caller;
+mod check_ins;
+mod commands;
+mod consents;
+mod demo;
+mod directory;
+mod documents;
 mod events;
+mod facts;
 mod gate;
+mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod metrics;
 mod once;
 mod openapi;
 mod operation;
+mod participants;
 pub mod problem;
+mod purge;
 mod recorder;
 mod reply;
 mod router;
 mod scope;
 mod seal;
+mod sessions;
 mod state;
+mod tickets;
 mod touched;
+mod view;
 mod webhooks;
 mod words;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use keys::{KeyRequest, create_key};
 pub use ledger::Ledger;
 pub use limits::{ApiLimits, Rate};
 pub use metrics::ApiMetrics;

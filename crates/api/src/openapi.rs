@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use crate::operation::{Access, Facts, Gives, Operation, SchemaOf, Seats};
 use crate::problem::{Kind, PREFIX, ProblemBody};
 use crate::router::operations;
-use crate::scope::Scope;
 use crate::{once, problem};
 
 /// The whole document.
@@ -82,16 +81,18 @@ fn who_may(access: Access) -> String {
         Seats::Therapists => "therapists of the session",
     };
     match access {
-        Access::Anyone => "For anyone.".to_owned(),
+        Access::Public | Access::Anyone => "For anyone.".to_owned(),
         Access::Key(scope) => format!("For API keys with the scope `{}`.", scope.as_str()),
+        Access::Own(who) => format!("For {}.", seats(who)),
         Access::Seat(scope, who) => format!("For API keys with the scope `{}`, and {}.", scope.as_str(), seats(who)),
     }
 }
 
 fn security(access: Access) -> Value {
     match access {
-        Access::Anyone => json!([]),
+        Access::Public | Access::Anyone => json!([]),
         Access::Key(scope) => json!([{ "key": [scope.as_str()] }]),
+        Access::Own(_) => json!([{ "seat": [] }]),
         Access::Seat(scope, _) => json!([{ "key": [scope.as_str()] }, { "seat": [] }]),
     }
 }
@@ -204,9 +205,4 @@ fn refusal(kinds: &[Kind]) -> Value {
         response["headers"] = json!({ "retry-after": seconds });
     }
     response
-}
-
-/// What each scope allows, for people.
-pub(crate) fn scopes() -> Vec<&'static str> {
-    Scope::ALL.iter().map(|scope| scope.as_str()).collect()
 }

@@ -13,12 +13,16 @@ use crate::state::ApiState;
 /// Who may use an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// A stranger too.
+    /// Everyone, uncounted: what is the same for all.
+    Public,
+    /// A stranger too, counted by address.
     Anyone,
     /// An API key with this scope.
     Key(Scope),
     /// Or the bearer of a session token, for the session that the path names.
     Seat(Scope, Seats),
+    /// Only such a bearer: what one does oneself.
+    Own(Seats),
 }
 
 /// Which bearers of session tokens.
@@ -80,7 +84,7 @@ impl Operation {
                 id,
                 tag: path.split('/').nth(2).unwrap_or_default(),
                 summary,
-                access: Access::Anyone,
+                access: Access::Public,
                 query: None,
                 body: None,
                 gives: Vec::new(),
@@ -97,6 +101,12 @@ impl Operation {
         self
     }
 
+    /// For strangers too, counted by address.
+    pub(crate) fn anyone(mut self) -> Self {
+        self.facts.access = Access::Anyone;
+        self
+    }
+
     /// For API keys with this scope only.
     pub(crate) fn key(mut self, scope: Scope) -> Self {
         self.facts.access = Access::Key(scope);
@@ -106,6 +116,12 @@ impl Operation {
     /// For API keys with this scope, and for these bearers of session tokens.
     pub(crate) fn seat(mut self, scope: Scope, seats: Seats) -> Self {
         self.facts.access = Access::Seat(scope, seats);
+        self
+    }
+
+    /// For these bearers of session tokens only.
+    pub(crate) fn own(mut self, seats: Seats) -> Self {
+        self.facts.access = Access::Own(seats);
         self
     }
 
@@ -131,6 +147,13 @@ impl Operation {
     /// Gives 204 and nothing else.
     pub(crate) fn gives_nothing(mut self) -> Self {
         self.facts.gives.push(Gives { status: 204, media_type: "", schema: None, etag: false });
+        self
+    }
+
+    /// Gives some JSON.
+    pub(crate) fn gives_json(mut self) -> Self {
+        let schema: SchemaOf = |_| schemars::json_schema!({ "type": "object" });
+        self.facts.gives.push(Gives { status: 200, media_type: "application/json", schema: Some(schema), etag: false });
         self
     }
 
@@ -189,8 +212,9 @@ impl Facts {
         all.extend([Kind::TooManyRequests, Kind::Internal, Kind::StoreUnavailable, Kind::Busy, Kind::Draining]);
         all.push(Kind::InvalidParameter);
         match self.access {
-            Access::Anyone => {}
+            Access::Public | Access::Anyone => {}
             Access::Key(_) => all.extend([Kind::Unauthenticated, Kind::MissingScope, Kind::NotAllowed]),
+            Access::Own(_) => all.extend([Kind::Unauthenticated, Kind::NotAllowed, Kind::OtherSession]),
             Access::Seat(..) => {
                 all.extend([Kind::Unauthenticated, Kind::MissingScope, Kind::NotAllowed, Kind::OtherSession]);
             }
@@ -198,8 +222,9 @@ impl Facts {
         if self.body.is_some() {
             all.extend([Kind::InvalidJson, Kind::InvalidUtf8, Kind::UnknownField, Kind::MissingField]);
             all.extend([Kind::InvalidValue, Kind::OutOfRange, Kind::BodyTooLarge, Kind::UnsupportedMediaType]);
+            all.extend([Kind::RequestTimeout]);
         } else {
-            all.extend([Kind::UnexpectedBody, Kind::BodyTooLarge]);
+            all.extend([Kind::UnexpectedBody, Kind::BodyTooLarge, Kind::RequestTimeout]);
         }
         if self.query.is_some() {
             all.extend([Kind::InvalidCursor, Kind::OutOfRange]);

@@ -52,6 +52,7 @@ kinds! {
     InvalidParameter = 400 "invalid-parameter" "A part of the address or its query is not valid.",
     InvalidCursor = 400 "invalid-cursor" "The cursor is not one that was given out.",
     InvalidIdempotencyKey = 400 "invalid-idempotency-key" "The Idempotency-Key must have 1 to 128 visible characters.",
+    RequestTimeout = 408 "request-timeout" "The body did not arrive in time.",
     BodyTooLarge = 413 "body-too-large" "The body is larger than 64 KiB.",
     UnsupportedMediaType = 415 "unsupported-media-type" "The body must be application/json.",
     NotFound = 404 "not-found" "There is nothing at this address.",
@@ -86,9 +87,11 @@ kinds! {
     PreconditionFailed = 412 "precondition-failed" "It was changed since it was read.",
     IdempotencyMismatch = 422 "idempotency-mismatch" "The Idempotency-Key was used for another request.",
     IdempotencyInFlight = 409 "idempotency-in-flight" "The request with this Idempotency-Key is being carried out.",
+    PastExpiry = 422 "past-expiry" "The expiry is over already, or too far away.",
     PastSchedule = 422 "past-schedule" "The schedule is over already.",
     // The server.
     StoreUnavailable = 503 "store-unavailable" "The record of this cannot be written now; nothing was changed.",
+    RecordFailed = 503 "record-failed" "It is in force, but the record of it cannot be written now.",
     Busy = 503 "busy" "The server has too much to do.",
     Draining = 503 "draining" "The server is stopping.",
     Internal = 500 "internal" "Something is wrong with the server.",
@@ -208,6 +211,14 @@ impl From<Refusal> for Kind {
         }
     }
 }
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind.title())
+    }
+}
+
+impl std::error::Error for Problem {}
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parlour_engine::EngineHandle;
-use parlour_model::session::{SessionEvent, SessionSnapshot};
+use parlour_model::session::{Departure, EndReason, SessionEvent, SessionSnapshot};
 use parlour_model::{Command, Reply, SessionId, SessionNotice};
 use parlour_store::{AuditRecord, Change, PseudonymKey, StoreError, Subject};
 use tokio::sync::{mpsc, oneshot};
@@ -40,30 +40,61 @@ pub(crate) struct Recorder {
 
 /// Who is asking something of a session at the moment. One entry for each command under way.
 #[derive(Clone, Default)]
-pub(crate) struct Actors(Arc<Mutex<HashMap<SessionId, Subject>>>);
+pub(crate) struct Actors(Arc<Mutex<HashMap<SessionId, Vec<Subject>>>>);
 
 impl Actors {
-    fn of(&self, session: &SessionId) -> Subject {
+    /// Whoever asked for what happened. With two asking at once it cannot be told; that each asked is in the log.
+    fn of(&self, notice: &SessionNotice) -> Subject {
         let actors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        actors.get(session).cloned().unwrap_or_else(Subject::system)
+        match actors.get(&notice.session).map(Vec::as_slice) {
+            Some([only]) if is_asked_for(&notice.event) => only.clone(),
+            _ => Subject::system(),
+        }
     }
 
     /// From now on, until what is returned is dropped, what happens in this session was asked by this one.
     pub(crate) fn asking(&self, session: &SessionId, subject: Subject) -> Asking {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(session.clone(), subject);
-        Asking { actors: self.clone(), session: session.clone() }
+        let mut actors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        actors.entry(session.clone()).or_default().push(subject.clone());
+        Asking { actors: self.clone(), session: session.clone(), subject }
     }
+}
+
+/// Whether this only happens because somebody asked.
+fn is_asked_for(event: &SessionEvent) -> bool {
+    matches!(
+        event,
+        SessionEvent::Admitted(_)
+            | SessionEvent::Held(_)
+            | SessionEvent::Resumed(_)
+            | SessionEvent::CheckInStarted { .. }
+            | SessionEvent::CheckInEnded(_)
+            | SessionEvent::FloorChanged(_)
+            | SessionEvent::PolicyChanged
+            | SessionEvent::ConsentAccepted { .. }
+            | SessionEvent::RecordingAgreement { .. }
+            | SessionEvent::Ended(EndReason::Command)
+            | SessionEvent::Departed { how: Departure::Removed | Departure::Denied | Departure::QuickExit, .. }
+    )
 }
 
 /// See [`Actors::asking`].
 pub(crate) struct Asking {
     actors: Actors,
     session: SessionId,
+    subject: Subject,
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.actors.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.session);
+        let mut actors = self.actors.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(asking) = actors.get_mut(&self.session) else { return };
+        if let Some(index) = asking.iter().position(|subject| *subject == self.subject) {
+            asking.swap_remove(index);
+        }
+        if asking.is_empty() {
+            actors.remove(&self.session);
+        }
     }
 }
 
@@ -165,7 +196,7 @@ impl Task {
 
     fn note(&mut self, notice: SessionNotice) -> Noted {
         self.touched.touch(&notice.session);
-        Noted { actor: self.actors.of(&notice.session), told: self.vocabulary.words(&notice), notice }
+        Noted { actor: self.actors.of(&notice), told: self.vocabulary.words(&notice), notice }
     }
 
     async fn write(&self, noted: Vec<Noted>, settles: Vec<Settle>) {
@@ -178,11 +209,6 @@ impl Task {
                 *kept = Some(*snapshot);
             }
         }
-        let ended: Vec<_> = noted
-            .iter()
-            .filter(|one| matches!(one.notice.event, SessionEvent::Ended(_)))
-            .map(|one| one.notice.session.clone())
-            .collect();
         let count = noted.len() as u64;
         let key = self.pseudonyms.clone();
         let written = self.ledger.change(move |change| record(change, &noted, &sessions, &key)).await;
@@ -200,7 +226,6 @@ impl Task {
                 Err(Kind::StoreUnavailable)
             }
         };
-        drop(ended);
         for Settle { done, .. } in settles {
             let _ = done.send(result);
         }

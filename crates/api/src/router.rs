@@ -12,11 +12,29 @@ use crate::gate::{Gate, gate};
 use crate::operation::Operation;
 use crate::problem::{Kind, Problem};
 use crate::state::ApiState;
-use crate::{events, webhooks};
+use crate::{
+    audit, check_ins, consents, documents, events, facts, keys, participants, sessions, tickets, view, webhooks,
+};
 
 /// Everything there is, in the order of the document.
 pub(crate) fn operations() -> Vec<Operation> {
-    [events::operations(), webhooks::operations()].into_iter().flatten().collect()
+    [
+        sessions::operations(),
+        tickets::operations(),
+        participants::operations(),
+        check_ins::operations(),
+        consents::operations(),
+        view::operations(),
+        events::operations(),
+        webhooks::operations(),
+        audit::operations(),
+        keys::operations(),
+        facts::operations(),
+        documents::operations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The routes under `/v1`. Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, or every stranger

@@ -1,7 +1,8 @@
 //! What all handlers share.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parlour_engine::EngineHandle;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub(crate) news: News,
     pub(crate) webhooks: Couriers,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
+    /// How many of them each account has open; bounded by their number.
+    pub(crate) streams_of: Mutex<HashMap<String, u32>>,
 }
 
 impl std::ops::Deref for ApiState {
@@ -124,6 +127,7 @@ impl ApiState {
         let secret = keys.secret(&signing_key).map(|secret| secret.0.clone()).unwrap_or_default();
         let shared = Shared {
             meters: Meters::new(&config.limits),
+            streams_of: Mutex::default(),
             streams: Arc::new(tokio::sync::Semaphore::new(config.limits.streams)),
             signing: Signing { sealer: Sealer::new(secret.as_bytes()), keys, key: signing_key },
             engine,

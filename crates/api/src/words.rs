@@ -1,9 +1,11 @@
 //! Reading requests: bodies, queries and paths become typed values or a problem that names our field and echoes nothing.
 
+use std::time::Duration;
+
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::limits::MAX_BODY;
@@ -20,9 +22,18 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
         if !is_json(&parts.headers) {
             return Err(Kind::UnsupportedMediaType.into());
         }
-        let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| Kind::BodyTooLarge)?;
+        let bytes = whole(body).await?;
         from_json(&bytes).map(Self)
     }
+}
+
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A whole body, if it is within its bounds in size and time.
+pub(crate) async fn whole(body: axum::body::Body) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY)).await;
+    Ok(read.map_err(|_| Kind::RequestTimeout)?.map_err(|_| Kind::BodyTooLarge)?)
 }
 
 /// `application/json`, with or without parameters.
@@ -100,29 +111,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
 /// Longest id or identity in a path or body, in bytes: what tokens allow.
 pub(crate) const MAX_NAME: usize = parlour_signal::token::MAX_NAME;
 
-/// Where a page of a listing begins and how long it is.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct PageQuery {
-    /// `next_cursor` of the page before; left out: the beginning.
-    pub(crate) cursor: Option<String>,
-    /// Entries at most; 100 if left out.
-    #[schemars(range(min = 1, max = 1000))]
-    pub(crate) limit: Option<u32>,
-}
-
-impl PageQuery {
-    /// The number to go on after.
-    pub(crate) fn after(&self) -> Result<i64, Problem> {
-        parse_cursor(self.cursor.as_deref())
-    }
-
-    /// How many.
-    pub(crate) fn limit(&self) -> Result<u32, Problem> {
-        parse_limit(self.limit)
-    }
-}
-
 /// Entries of a page when nothing is said, and at most.
 const PAGE: u32 = 100;
 const MAX_PAGE: u32 = 1_000;
@@ -160,6 +148,8 @@ pub(crate) fn parse_cursor(cursor: Option<&str>) -> Result<i64, Problem> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use serde::Deserialize;
 
     use super::*;
 

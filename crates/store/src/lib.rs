@@ -28,7 +28,7 @@ pub use audit::{Action, AuditEntry, AuditRecord, Subject};
 pub use chain::{Break, Chain, ChainHash};
 pub use consents::Consent;
 pub use error::{StoreError, Unavailable};
-pub use hash::{PseudonymKey, SecretHash};
+pub use hash::{PseudonymKey, SecretHash, hex, sha256};
 pub use idempotency::{Claim, SavedResponse};
 pub use keys::{ApiKey, NewApiKey};
 pub use outbox::{Delivery, Endpoint, NewEndpoint, StoredEvent};

@@ -163,6 +163,11 @@ impl Change<'_> {
 }
 
 impl Store {
+    /// Whether there is a ticket with this secret, in force or not.
+    pub fn knows_ticket(&self, secret: SecretHash) -> Result<bool, StoreError> {
+        Ok(self.connection.prepare_cached("SELECT 1 FROM ticket WHERE secret_hash = ?1")?.exists([secret.0])?)
+    }
+
     /// The tickets to a session, in order of id.
     pub fn tickets(&self, session: &SessionId) -> Result<Vec<Ticket>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM ticket WHERE session = ?1 ORDER BY id");
