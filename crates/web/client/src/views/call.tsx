@@ -73,7 +73,7 @@ function Head({ call, leads, encrypted }: { call: Call; leads: boolean; encrypte
         ))}
       </div>
       <div class="facts">
-        {leads && <TimeLeft session={call.session} />}
+        {leads && !panelOpen.value && <TimeLeft session={call.session} />}
         {encrypted && (
           <p class="fact">
             <Icon name="lock" />

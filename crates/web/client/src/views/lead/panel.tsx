@@ -10,7 +10,7 @@ import { useKeptFocus } from "./focus";
 import { People } from "./people";
 import { PrivateNotes } from "./private-notes";
 import { Seal } from "./seal";
-import { Time } from "./time";
+import { Time, TimeLeft } from "./time";
 import { WaitingList } from "./waiting-list";
 
 /** Open where it is beside the pictures, closed where it would cover them. */
@@ -34,9 +34,12 @@ export function Panel({ call, end }: { call: Call; end: () => void }) {
   return (
     <aside ref={element} class="panel" aria-label={t("lead.panel")}>
       <div class="panel-head">
-        <h2 ref={heading} tabIndex={-1}>
-          {t("lead.panel")}
-        </h2>
+        <div>
+          <h2 ref={heading} tabIndex={-1}>
+            {t("lead.panel")}
+          </h2>
+          <TimeLeft session={session} />
+        </div>
         <button class="icon-button" type="button" aria-label={t("lead.close")} onClick={() => (panelOpen.value = false)}>
           <Icon name="close" />
         </button>
