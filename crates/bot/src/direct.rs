@@ -37,6 +37,13 @@ const EPOCH_UNIX_MS: i64 = 1_750_000_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BotId(usize);
 
+impl BotId {
+    /// Bots are counted from zero.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// One worker, its network and the bots on it.
 pub struct World {
     now: Instant,
@@ -337,6 +344,7 @@ impl World {
                 self.drain_shard();
             } else if let Some(id) = self.by_address.get(&datagram.to) {
                 let bot = &mut self.bots[id.0];
+                bot.media_datagrams += u64::from(is_media(&datagram.payload));
                 if let Some(arrivals) = &mut bot.arrivals {
                     arrivals.push((now, datagram.payload.len()));
                 }
@@ -423,8 +431,18 @@ impl World {
         address
     }
 
+    /// A bot by its stay.
+    pub fn by_sid(&self, sid: &ParticipantSid) -> Option<BotId> {
+        self.by_sid.get(sid).copied()
+    }
+
     /// Why a bot is out, if it is.
     pub fn left(&self, id: BotId) -> Option<LeaveReason> {
         self.bots[id.0].left
     }
+}
+
+/// RTP and not RTCP, by the first two bytes (RFC 7983, RFC 5761 section 4).
+fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, second, ..] if !(64..96).contains(&(second & 0x7f)))
 }

@@ -144,9 +144,9 @@ impl RoomContext<'_> {
         self.room.participants.get_mut(&key)
     }
 
-    /// Tells a participant something.
+    /// Tells a participant something; a ghost has left.
     pub(crate) fn tell(&mut self, key: ParticipantKey, event: Event) {
-        if let Some(participant) = self.room.participants.get(&key) {
+        if let Some(participant) = self.room.participants.get(&key).filter(|one| one.ghost.is_none()) {
             self.events.push_back((participant.record.sid.clone(), event));
         }
     }

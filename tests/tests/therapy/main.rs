@@ -5,6 +5,8 @@
 
 mod exit;
 mod hand_over;
+mod play;
+mod properties;
 mod restart;
 mod stage;
 mod tracks;

@@ -35,6 +35,8 @@ pub struct DirectBot {
     pub lets_out: Option<fn(&[u8]) -> bool>,
     /// Its datagrams from now on, if somebody listens.
     pub tapped: Option<Vec<Vec<u8>>>,
+    /// Datagrams with media that reached it.
+    pub media_datagrams: u64,
     /// When and how large what reaches it is from now on, if somebody looks.
     pub arrivals: Option<Vec<(Instant, usize)>>,
     /// What it is told from now on, if somebody looks.
@@ -70,6 +72,7 @@ impl DirectBot {
             edit_answer: None,
             lets_out: None,
             tapped: None,
+            media_datagrams: 0,
             arrivals: None,
             told: None,
             session,

@@ -101,7 +101,9 @@ impl Received {
             self.unexpected += 1;
             return;
         };
-        remote.ssrc = Some(ssrc);
+        if remote.ssrc.replace(ssrc).is_some_and(|before| before != ssrc) {
+            remote.receiver.begin_stream();
+        }
         match remote.receiver.kind() {
             TrackKind::Audio => {
                 let red = self.red == Some(packet.header.payload_type);

@@ -72,6 +72,13 @@ impl TrackReceiver {
         self.stats = TrackStats { kind: self.kind, layer: self.stats.layer, ..TrackStats::default() };
     }
 
+    /// The track comes on another RTP stream from now on, with numbers of its own.
+    pub fn begin_stream(&mut self) {
+        (self.next, self.highest) = (None, 0);
+        self.held.clear();
+        self.decoder = Decoder::default();
+    }
+
     /// Whether a decoder would ask for a keyframe; asking resets it.
     pub fn take_key_request(&mut self) -> bool {
         std::mem::take(&mut self.needs_key)
