@@ -124,14 +124,15 @@ impl DtlsTransport {
         self.connected && !self.closed
     }
 
-    /// Handles a datagram; `false` if it ended the connection.
+    /// Handles a datagram; `false` if it came after the end or made the connection fail. A goodbye is no failure.
     pub(crate) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> bool {
         if self.closed {
             return false;
         }
         let handled = self.engine.handle_timeout(now).and_then(|()| self.engine.handle_packet(datagram));
         self.settle(handled);
-        !self.closed
+        let ended = self.events.iter().any(|event| matches!(event, DtlsEvent::Closed(CloseReason::Remote)));
+        ended || !self.closed
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

@@ -10,6 +10,8 @@ mod channels;
 mod config;
 mod dtls;
 mod event;
+#[doc(hidden)]
+pub mod fuzz;
 mod hello;
 mod ice;
 mod liveness;

@@ -259,7 +259,7 @@ impl Peer {
         self.channels.buffered(channel)
     }
 
-    /// Says goodbye (DTLS close_notify) and closes. Drain [`Peer::poll_transmit`] once more.
+    /// Says goodbye (SCTP ABORT, DTLS close_notify) and closes. Drain [`Peer::poll_transmit`] once more.
     pub fn close(&mut self, _now: Instant) {
         self.end(CloseReason::Local);
     }
@@ -269,9 +269,10 @@ impl Peer {
             return;
         }
         self.phase = Phase::Closed;
-        self.channels.close();
+        let abort = self.channels.close();
         self.keys = None;
         if let Some(dtls) = &mut self.dtls {
+            abort.into_iter().for_each(|packet| dtls.send(&packet));
             dtls.close();
         }
         self.events.push_back(PeerEvent::Closed(reason));

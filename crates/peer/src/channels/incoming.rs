@@ -1,27 +1,31 @@
 //! What a stream brings: messages, and channels that the client opens.
 
 use bytes::Bytes;
-use sctp_proto::PayloadProtocolIdentifier;
+use sctp_proto::{Chunks, PayloadProtocolIdentifier};
 
 use super::dcep::{ACK_MESSAGE, Message, Open};
-use super::{Channel, ChannelEvent, ChannelId, Channels, MAX_CHANNELS, State, opened};
+use super::{Channel, ChannelEvent, ChannelId, Channels, MAX_CHANNELS, MAX_MESSAGE_SIZE, State, opened};
 
 impl Channels {
     /// Reads all messages of a stream.
     pub(super) fn read(&mut self, id: u16) {
         // Bounded by the receive buffer: every message takes some of it.
-        while let Some((payload, identifier)) = self.next_message(id) {
-            self.take(id, payload, identifier);
+        while let Some(chunks) = self.next_message(id) {
+            if chunks.len() > MAX_MESSAGE_SIZE {
+                // RFC 8841 6.1: it was told. Its channel ends, as no later message may stand in for this one.
+                self.dropped += 1;
+                return self.reset(id);
+            }
+            let mut payload = vec![0; chunks.len()];
+            let Ok(len) = chunks.read(&mut payload) else { return };
+            payload.truncate(len);
+            self.take(id, payload, chunks.ppi);
         }
     }
 
-    fn next_message(&mut self, id: u16) -> Option<(Vec<u8>, PayloadProtocolIdentifier)> {
+    fn next_message(&mut self, id: u16) -> Option<Chunks> {
         let (_, association) = self.association.as_mut()?;
-        let chunks = association.stream(id).ok()?.read_sctp().ok().flatten()?;
-        let mut payload = vec![0; chunks.len()];
-        let len = chunks.read(&mut payload).ok()?;
-        payload.truncate(len);
-        Some((payload, chunks.ppi))
+        association.stream(id).ok()?.read_sctp().ok().flatten()
     }
 
     fn take(&mut self, id: u16, payload: Vec<u8>, identifier: PayloadProtocolIdentifier) {

@@ -5,6 +5,7 @@
 
 mod dcep;
 mod incoming;
+mod packet;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -19,7 +20,8 @@ use sctp_proto::{
 };
 use thiserror::Error;
 
-use self::dcep::{MAX_LABEL, Open, Partial};
+use self::dcep::{MAX_LABEL, Message, Open, Partial};
+use self::packet::Cause;
 use crate::DatagramDrop;
 use crate::dtls::MTU;
 
@@ -110,6 +112,8 @@ pub(crate) struct Channels {
     association: Option<(AssociationHandle, Association)>,
     established: bool,
     lost: bool,
+    /// How the client knows the association: its ports and its tag.
+    remote: Option<([u8; 4], u32)>,
     channels: BTreeMap<u16, Channel>,
     /// Largest message the client takes.
     client_takes: usize,
@@ -135,7 +139,9 @@ impl Channels {
                 .with_max_init_retransmits(None)
                 .with_max_data_retransmits(None)
                 .with_max_receive_buffer_size(RECEIVE_BUFFER)
-                .with_max_receive_message_size(MAX_MESSAGE_SIZE as u32)
+                // Longer ones are refused when they are whole, which ends their channel alone; what does not fit the
+                // buffer ends the association.
+                .with_max_receive_message_size(u32::MAX)
                 .with_max_num_inbound_streams(STREAMS)
                 .with_max_num_outbound_streams(STREAMS)
                 .with_rto_initial_ms(500)
@@ -147,6 +153,7 @@ impl Channels {
             association: None,
             established: false,
             lost: false,
+            remote: None,
             channels: BTreeMap::new(),
             client_takes: UNSTATED_MESSAGE_SIZE,
             packets: VecDeque::new(),
@@ -230,6 +237,8 @@ impl Channels {
 
     /// Handles an SCTP packet out of DTLS.
     pub(crate) fn handle_packet(&mut self, now: Instant, packet: Vec<u8>) -> Result<(), DatagramDrop> {
+        let outside = packet::look(&packet).ok_or(DatagramDrop::Sctp)?;
+        let ports = packet.first_chunk::<4>().map(|&[a, b, c, d]| [c, d, a, b]);
         let (handle, event) =
             self.endpoint.handle(now, ADDRESS, None, None, Bytes::from(packet)).ok_or(DatagramDrop::Sctp)?;
         match event {
@@ -239,6 +248,7 @@ impl Channels {
                 }
                 association.set_max_send_message_size(self.client_takes as u32);
                 self.association = Some((handle, association));
+                self.remote = ports.zip(outside.initiate_tag);
                 // One per connection; another would only take memory.
                 self.endpoint.reject_new_associations();
             }
@@ -247,8 +257,13 @@ impl Channels {
                 association.handle_event(event);
             }
         }
+        if outside.ends {
+            // RFC 9260 8.4: what ends an association is not answered with an ABORT.
+            self.remote = None;
+        }
         self.drain();
-        Ok(())
+        // What ends the association was no good, unless it was meant to.
+        if self.lost && !outside.ends { Err(DatagramDrop::Sctp) } else { Ok(()) }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -282,10 +297,11 @@ impl Channels {
         self.events.pop_front()
     }
 
-    /// Ends the association. Over a closing DTLS connection no SHUTDOWN could be answered.
-    pub(crate) fn close(&mut self) {
-        self.lose();
+    /// Ends the association; gives the last packet for DTLS. Over a closing connection no SHUTDOWN could be answered.
+    pub(crate) fn close(&mut self) -> Option<Bytes> {
+        self.lose(Cause::UserInitiated);
         self.events.clear();
+        std::mem::take(&mut self.packets).pop_back()
     }
 
     fn drain(&mut self) {
@@ -301,7 +317,7 @@ impl Channels {
                     self.established = true;
                     self.open_waiting();
                 }
-                Event::HandshakeFailed { .. } | Event::AssociationLost { .. } => self.lose(),
+                Event::HandshakeFailed { .. } | Event::AssociationLost { .. } => self.lose(Cause::ProtocolViolation),
                 Event::Stream(StreamEvent::Readable { id }) => self.read(id),
                 Event::Stream(StreamEvent::Finished { id } | StreamEvent::Stopped { id, .. }) => self.end(id),
                 _ => {}
@@ -309,9 +325,12 @@ impl Channels {
         }
     }
 
-    fn lose(&mut self) {
+    /// The association is over, which the client is told unless it said so itself.
+    fn lose(&mut self, cause: Cause) {
         self.lost = true;
         self.association = None;
+        self.packets.clear();
+        self.packets.extend(self.remote.take().map(|(ports, tag)| packet::abort(tag, ports, cause)));
         let ids = std::mem::take(&mut self.channels).into_keys();
         self.events.extend(ids.map(|id| ChannelEvent::Closed(ChannelId(id))));
     }
@@ -350,6 +369,14 @@ impl Channels {
             }
         }
         failed.into_iter().for_each(|id| self.reset(id));
+    }
+}
+
+/// Reads a message of the establishment protocol; what is taken is written again and reads the same. For
+/// [`crate::fuzz`].
+pub(crate) fn read_dcep(bytes: &[u8]) {
+    if let Some(Message::Open(open)) = Message::read(bytes) {
+        assert_eq!(Message::read(&open.write()), Some(Message::Open(open)));
     }
 }
 

@@ -43,6 +43,7 @@ pub struct Duo {
     /// RTP payloads that the client got.
     pub packets: Vec<Vec<u8>>,
     pub channels: Vec<(ChannelId, String)>,
+    closed: Vec<ChannelId>,
     /// The client's last RTP or RTCP datagram, sealed.
     pub last_media: Vec<u8>,
     offer: Option<(String, SdpPendingOffer)>,
@@ -72,6 +73,7 @@ impl Duo {
             .enable_vp8(true)
             .set_rtp_mode(true)
             .set_dtls_version(client)
+            .set_sctp_max_buffered_amount(8 << 20)
             .build(now);
         rtc.add_local_candidate(Candidate::host(client_address, "udp").unwrap());
         let mut api = rtc.sdp_api();
@@ -99,6 +101,7 @@ impl Duo {
             messages: Vec::new(),
             packets: Vec::new(),
             channels: Vec::new(),
+            closed: Vec::new(),
             last_media: Vec::new(),
             offer: Some((offer.to_sdp_string(), pending)),
             client_timeout: now,
@@ -119,12 +122,25 @@ impl Duo {
 
     /// Brings the client's offer to the peer, changed on the way, and the answer back.
     pub fn negotiate(&mut self, change: impl Fn(&str) -> String) -> OfferOutcome {
+        self.exchange_descriptions(change, str::to_owned)
+    }
+
+    /// As [`Self::negotiate`], with the answer changed on the way.
+    pub fn negotiate_as(&mut self, change: impl Fn(&str) -> String) -> OfferOutcome {
+        self.exchange_descriptions(str::to_owned, change)
+    }
+
+    fn exchange_descriptions(
+        &mut self,
+        change: impl Fn(&str) -> String,
+        change_answer: impl Fn(&str) -> String,
+    ) -> OfferOutcome {
         let (offer, pending) = self.offer.take().unwrap();
         self.restarts += 1;
         let outcome = self.peer.handle_offer(&change(&offer), credentials(self.restarts), self.now).unwrap();
         let plan: Vec<_> = self.peer.sections().iter().map(plan).collect();
         let answer = self.peer.answer(&plan).unwrap();
-        let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
+        let answer = SdpAnswer::from_sdp_string(&change_answer(&answer)).unwrap();
         self.client.sdp_api().accept_answer(pending, answer).unwrap();
         self.drive_client();
         outcome
@@ -235,6 +251,7 @@ impl Duo {
                 }
                 Output::Transmit(transmit) => self.outgoing.push_back(transmit.contents.to_vec()),
                 Output::Event(Event::ChannelOpen(id, label)) => self.channels.push((id, label)),
+                Output::Event(Event::ChannelClose(id)) => self.closed.push(id),
                 Output::Event(Event::ChannelData(data)) => self.messages.push(data.data),
                 Output::Event(Event::RtpPacket(packet)) => self.packets.push(packet.payload.to_vec()),
                 Output::Event(_) => {}
@@ -267,6 +284,15 @@ impl Duo {
         let sealed = self.peer.seal_rtp(&mut packet, len).unwrap();
         self.deliver_back(&packet[..sealed]);
         self.exchange();
+    }
+
+    /// Labels of the client's channels that ended, in order.
+    pub fn closed_channels(&self) -> Vec<&str> {
+        let is_closed = |id: &ChannelId| self.closed.contains(id);
+        let mut labels: Vec<_> =
+            self.channels.iter().filter(|(id, _)| is_closed(id)).map(|(_, label)| label.as_str()).collect();
+        labels.sort_unstable();
+        labels
     }
 
     /// Whether an event like this came.

@@ -1,6 +1,7 @@
 //! Both sides of a connection in virtual time: a peer, and `str0m` as its client.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod channels;
 mod duo;
 
 use std::time::Duration;
@@ -213,6 +214,7 @@ fn goodbyes_are_heard() {
     duo.drive_client();
     duo.run(seconds(1));
     assert_eq!(duo.events.last(), Some(&PeerEvent::Closed(CloseReason::Remote)));
+    assert_eq!(duo.peer.counters().drop_dtls_failed, 0, "a goodbye is no failure");
 }
 
 #[test]
