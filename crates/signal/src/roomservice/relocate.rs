@@ -1,7 +1,7 @@
 //! MoveParticipant: from one session of this server to another.
 
 use livekit_protocol as proto;
-use parlour_model::Refusal;
+use parlour_model::{Refusal, SessionId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -20,13 +20,7 @@ pub(super) async fn participant(
         return Err(TwirpError::invalid("the participant is in this room already"));
     }
     let person = call.person(&from, &request.identity).await?;
-    let (destination, people) = call.describe(&to).await?;
-    if people.iter().any(|one| one.identity.as_str() == request.identity) {
-        return Err(Refusal::DuplicateIdentity.into());
-    }
-    if destination.participants >= destination.max_participants {
-        return Err(Refusal::Full.into());
-    }
+    check_destination(call, &to, &request.identity).await?;
     let link = call.shared.relocations(&person.sid).ok_or_else(unreachable)?;
     let (done, left) = oneshot::channel();
     let relocation = Relocation { to, grants: person.grants, done };
@@ -35,6 +29,25 @@ pub(super) async fn participant(
         Ok(Ok(())) => Ok(proto::MoveParticipantResponse {}),
         _ => Err(unreachable()),
     }
+}
+
+/// Whether there is a place for this person. What else the rules there say, they say when it comes.
+async fn check_destination(call: &Call<'_>, to: &SessionId, identity: &str) -> Result<(), TwirpError> {
+    let (destination, people) = match call.describe(to).await {
+        Ok(found) => found,
+        // One that was made and that nobody has come to yet.
+        Err(error) if error.is_not_found() => {
+            return if let Ok(Some(_)) = call.shared.directory.find(to).await { Ok(()) } else { Err(error) };
+        }
+        Err(error) => return Err(error),
+    };
+    if people.iter().any(|one| one.identity.as_str() == identity) {
+        return Err(Refusal::DuplicateIdentity.into());
+    }
+    if destination.participants >= destination.max_participants {
+        return Err(Refusal::Full.into());
+    }
+    Ok(())
 }
 
 fn unreachable() -> TwirpError {

@@ -1,10 +1,11 @@
-//! Rooms: made, listed, ended. A room made here is a session without a schedule, by the rules that hold for sessions
-//! opened by a token alone; it is gone when the server restarts. Sessions that are kept are made with the control API.
+//! Rooms: made, listed, ended. A session that was made with the control API is opened by its own rules. Any other room
+//! is a session without a schedule, by the rules that hold for those opened by a token alone, and gone when the server
+//! restarts.
 
 use livekit_protocol as proto;
 use parlour_model::command::Requester;
 use parlour_model::session::{Modality, SessionCommand, SessionKind, SessionPolicy};
-use parlour_model::{Command, Redacted, SessionOpening};
+use parlour_model::{Command, Redacted, Refusal, SessionOpening};
 
 use super::Call;
 use super::twirp::TwirpError;
@@ -24,18 +25,26 @@ pub(super) async fn create(call: &Call<'_>, request: proto::CreateRoomRequest) -
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),
     }
-    let opening = SessionOpening {
-        kind: SessionKind::default(),
-        modality: Modality::default(),
-        schedule: None,
-        policy: policy(&call.shared.config.room_policy, &request),
-        snapshot: None,
+    let opening = match call.shared.directory.find(&session).await {
+        Ok(Some(kept)) => kept,
+        Ok(None) | Err(Refusal::UnknownSession) => room(&call.shared.config.room_policy, &request),
+        Err(refusal) => return Err(refusal.into()),
     };
     call.ask(&session, Command::Open(Box::new(opening))).await?;
     if !request.metadata.is_empty() {
         call.ask(&session, Command::UpdateSessionMetadata(Redacted(request.metadata))).await?;
     }
     Ok(roster::room(&call.describe(&session).await?.0))
+}
+
+fn room(default: &SessionPolicy, request: &proto::CreateRoomRequest) -> SessionOpening {
+    SessionOpening {
+        kind: SessionKind::default(),
+        modality: Modality::default(),
+        schedule: None,
+        policy: policy(default, request),
+        snapshot: None,
+    }
 }
 
 /// The server's rules with the few that a room may set. LiveKit's two waits, before anyone came and after everyone
