@@ -35,6 +35,7 @@ stun_port = {stun}
 workers = 1
 
 [sessions]
+ad_hoc = true
 waiting_room = false
 duplicate_identity = "replace"
 

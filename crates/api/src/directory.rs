@@ -23,7 +23,11 @@ impl SessionDirectory for ApiState {
                 Ok(row) if row.ended_at_ms.is_some() => Err(Refusal::Ended),
                 Ok(row) => Ok(Some(opening(row))),
                 Err(StoreError::NotFound) if self.config.ad_hoc => Ok(None),
-                Err(StoreError::NotFound) => Err(Refusal::UnknownSession),
+                // The server API of LiveKit opens rooms by themselves.
+                Err(StoreError::NotFound) => match self.engine.request(session, Command::Snapshot).await {
+                    Ok(_) => Ok(None),
+                    Err(_) => Err(Refusal::UnknownSession),
+                },
                 Err(_) => Err(Refusal::Limit),
             }
         })

@@ -92,6 +92,40 @@ pub fn create_key(change: &mut Change<'_>, request: &KeyRequest, actor: Subject)
     Ok(made.key)
 }
 
+/// Gives a key a successor in a change; returns that, which is shown once.
+///
+/// # Errors
+/// When there is no such key in force among `keys`, or it cannot be written.
+pub fn rotate_key(change: &mut Change<'_>, keys: &[ApiKey], id: &str, actor: Subject) -> Result<String, Problem> {
+    let made = make(&successor_of(keys, id)?)?;
+    write(change, &made, actor, Action::KeyRotated)?;
+    change.expire_key(id, now_ms().saturating_add(CHANGE_OVER_MS))?;
+    Ok(made.key)
+}
+
+/// Takes a key back in a change.
+///
+/// # Errors
+/// When there is no such key, or it cannot be written.
+pub fn revoke_key(change: &mut Change<'_>, id: &str, actor: Subject) -> Result<(), Problem> {
+    let now = now_ms();
+    change.revoke_key(id, now).map_err(or_missing(Kind::KeyNotFound))?;
+    change.audit(&AuditRecord {
+        at_ms: now,
+        action: Action::KeyRevoked,
+        session: None,
+        actor,
+        subject: Subject::api_key(id),
+        detail: String::new(),
+    })?;
+    Ok(())
+}
+
+fn successor_of(keys: &[ApiKey], id: &str) -> Result<KeyRequest, Kind> {
+    let old = keys.iter().find(|key| key.id == id && key.revoked_at_ms.is_none()).ok_or(Kind::KeyNotFound)?;
+    Ok(KeyRequest { label: old.label.clone(), scopes: scopes_of(&old.scopes), expires_at_ms: old.expires_at_ms })
+}
+
 struct Made {
     id: String,
     key: String,
@@ -199,10 +233,8 @@ async fn list(State(api): State<ApiState>) -> Result<Reply, Problem> {
 }
 
 async fn rotate(State(api): State<ApiState>, caller: Caller, once: Once, At(id): At<String>) -> Result<Reply, Problem> {
-    let wanted = id.clone();
     let keys = api.ledger.list(|store| store.keys()).await?;
-    let old = keys.into_iter().find(|key| key.id == wanted && key.revoked_at_ms.is_none()).ok_or(Kind::KeyNotFound)?;
-    let request = KeyRequest { label: old.label, scopes: scopes_of(&old.scopes), expires_at_ms: old.expires_at_ms };
+    let request = successor_of(&keys, &id)?;
     let (made, actor) = (make(&request)?, caller.subject(&api.pseudonyms));
     let rotate = move |change: &mut Change<'_>| -> Result<Reply, Problem> {
         write(change, &made, actor, Action::KeyRotated)?;
@@ -215,19 +247,7 @@ async fn rotate(State(api): State<ApiState>, caller: Caller, once: Once, At(id):
 }
 
 async fn revoke(State(api): State<ApiState>, caller: Caller, At(id): At<String>) -> Result<Reply, Problem> {
-    let now = now_ms();
-    let record = AuditRecord {
-        at_ms: now,
-        action: Action::KeyRevoked,
-        session: None,
-        actor: caller.subject(&api.pseudonyms),
-        subject: Subject::api_key(&id),
-        detail: String::new(),
-    };
-    let revoke = move |change: &mut Change<'_>| -> Result<(), StoreError> {
-        change.revoke_key(&id, now)?;
-        change.audit(&record).map(drop)
-    };
-    api.ledger.change(revoke).await.map_err(or_missing(Kind::KeyNotFound))?;
+    let actor = caller.subject(&api.pseudonyms);
+    api.ledger.change(move |change| revoke_key(change, &id, actor)).await?;
     Ok(Reply::done())
 }

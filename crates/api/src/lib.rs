@@ -43,7 +43,7 @@ mod words;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use keys::{KeyRequest, create_key};
+pub use keys::{KeyRequest, create_key, revoke_key, rotate_key};
 pub use ledger::Ledger;
 pub use limits::{ApiLimits, Rate};
 pub use metrics::ApiMetrics;

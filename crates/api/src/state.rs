@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parlour_engine::EngineHandle;
+use parlour_model::SessionId;
 use parlour_model::session::SessionPolicy;
 use parlour_signal::Keys;
 use parlour_store::{PseudonymKey, Retention};
@@ -141,5 +142,11 @@ impl ApiState {
             webhooks,
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Before the process ends: returns when everything that was told is written down, or cannot be.
+    pub async fn flush(&self) {
+        // What is lost here was not answered to anybody.
+        let _ = self.recorder.settle(&SessionId::from("")).await;
     }
 }

@@ -25,6 +25,16 @@ pub(crate) enum Command {
     /// Make tokens that let people join.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make, list, rotate and revoke keys of the control API. Works on the store, also while the server runs.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Look after the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Take away what is over its retention time.
+    Purge(StoreArgs),
+    /// Copy the store to a file, also while the server runs.
+    Backup(BackupArgs),
     /// Load a server with sessions of bots and say what they experienced.
     Load(LoadArgs),
     /// Look at configuration files.
@@ -99,6 +109,63 @@ pub(crate) struct TokenArgs {
     /// How long the token can be used to join: 30m, 6h, 7d.
     #[arg(long, default_value = "6h", value_parser = parse_duration)]
     pub(crate) valid_for: Duration,
+}
+
+/// Which store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StoreArgs {
+    /// Configuration file that names the store.
+    #[arg(long, env = "PARLOUR_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Print a new key. It is shown this once.
+    Create(KeyArgs),
+    /// List the keys, their secrets aside.
+    List(StoreArgs),
+    /// Print a successor of a key, which itself ends in 24 hours.
+    Rotate(OneKeyArgs),
+    /// Take a key back at once.
+    Revoke(OneKeyArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// What it may do: words like sessions:read, separated by commas; `all` for everything.
+    #[arg(long, required = true, value_delimiter = ',')]
+    pub(crate) scopes: Vec<String>,
+    /// Your name of it.
+    #[arg(long, default_value = "")]
+    pub(crate) label: String,
+    /// How long it is good: 90d, 24h. Left out: until it is revoked.
+    #[arg(long, value_parser = parse_duration)]
+    pub(crate) valid_for: Option<Duration>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct OneKeyArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Its id: the part of the key between the two underscores.
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Say whether the chain is whole, and where it is not. Exit code 1 if it is not.
+    Verify(StoreArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The file to write; it must not be there yet.
+    pub(crate) to: PathBuf,
 }
 
 /// A role by its word.

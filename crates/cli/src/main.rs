@@ -3,7 +3,8 @@
 
 mod args;
 mod config;
-mod demo;
+mod http;
+mod keep;
 mod load;
 mod log;
 mod ops;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Command, ConfigCommand, TokenCommand};
+use crate::args::{Args, AuditCommand, Command, ConfigCommand, KeyCommand, TokenCommand};
 use crate::config::{Config, ConfigError};
 
 /// Exit codes: 0 done, 1 failed while working, 2 wrong use or configuration.
@@ -28,6 +29,22 @@ fn main() -> ExitCode {
         }
         Command::Token(TokenCommand::Create(args)) => {
             report(Config::load(args.config.as_deref()), |config| token::create(&args, &config))
+        }
+        Command::Key(command) => {
+            let file = match &command {
+                KeyCommand::Create(args) => &args.store,
+                KeyCommand::List(args) => args,
+                KeyCommand::Rotate(args) | KeyCommand::Revoke(args) => &args.store,
+            };
+            report(Config::load(file.config.as_deref()), |config| keep::key(&command, &config))
+        }
+        Command::Audit(command) => {
+            let AuditCommand::Verify(file) = &command;
+            report(Config::load(file.config.as_deref()), |config| keep::audit(&command, &config))
+        }
+        Command::Purge(file) => report(Config::load(file.config.as_deref()), |config| keep::purge(&config)),
+        Command::Backup(args) => {
+            report(Config::load(args.store.config.as_deref()), |config| keep::backup(&args, &config))
         }
         Command::Load(args) => load::run(args),
         Command::Config(ConfigCommand::Check { file }) => report(Config::load(Some(&file)), |config| {

@@ -1,20 +1,24 @@
 //! `parlour serve`: wires the parts, waits for a signal, drains.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use parlour_api::{ApiConfig, ApiMetrics, ApiParts, ApiState, Ledger, ServerFacts};
 use parlour_engine::{Engine, EngineHandle, EngineMetrics};
+use parlour_peer::DtlsVersions;
 use parlour_signal::{SignalMetrics, SignalState, StopAdvice, StunServer};
+use parlour_store::PseudonymKey;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use crate::config::Config;
-use crate::{demo, log, ops};
+use crate::config::{Config, StoreConfig};
+use crate::http::{self, ConnectionLimits};
+use crate::{log, ops};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -33,24 +37,35 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     let engine = Engine::start(&config.engine, &engine_metrics)?;
     let mut servers = JoinSet::new();
     config.signal.ice_urls = serve_stun(&mut servers, &config, &engine).await?;
-    let signalling = SignalState::new(engine.handle(), config.signal.clone(), SignalMetrics::register(&registry)?);
+    let listener = bind(config.http.listen).await?;
+    config.http.listen = listener.local_addr()?;
+    let api = start_api(&config, &engine, &registry).await?;
+    let signalling = SignalState::with_directory(
+        engine.handle(),
+        config.signal.clone(),
+        SignalMetrics::register(&registry)?,
+        api.directory(),
+    );
 
     let ready = Arc::new(AtomicBool::new(true));
     let ops = ops::Ops { registry, engine: engine_metrics, ready: ready.clone() };
-    let pages = parlour_signal::router(signalling.clone()).merge(parlour_web::router());
-    config.http.listen = match config.http.ops_listen {
+    let pages =
+        parlour_signal::router(signalling.clone()).merge(parlour_web::router()).merge(parlour_api::router(api.clone()));
+    let limits = connection_limits(&config);
+    let pages = match config.http.ops_listen {
         Some(address) => {
-            listen(&mut servers, address, ops::router(ops.clone())).await?;
-            listen(&mut servers, config.http.listen, pages.merge(ops::health(ops))).await?
+            servers.spawn(http::serve(bind(address).await?, ops::router(ops.clone()), limits));
+            pages.merge(ops::health(ops))
         }
-        None => listen(&mut servers, config.http.listen, pages.merge(ops::router(ops))).await?,
+        None => pages.merge(ops::router(ops)),
     };
+    servers.spawn(http::serve(listener, pages, limits));
     tracing::info!(listen = %config.http.listen, workers = config.engine.workers, "serving");
     for candidate in engine.candidates() {
         tracing::info!(address = %candidate, "media");
     }
     if config.demo {
-        demo::print_links(&config)?;
+        print_links(&api).await?;
     }
 
     let stopped = stop_asked(&mut servers).await?;
@@ -59,7 +74,85 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     drain(&engine, config.shutdown.drain).await?;
     let left = signalling.shutdown(StopAdvice::Disconnect, config.shutdown.goodbye).await;
     engine.stop();
+    api.flush().await;
     tracing::info!(clients_left = left, "stopped");
+    Ok(())
+}
+
+/// The control API with its store. Sessions that were going on come back before anybody is let in.
+async fn start_api(config: &Config, engine: &Engine, registry: &Registry) -> Result<ApiState, Failure> {
+    let (ledger, pseudonyms) = match &config.store {
+        StoreConfig::File(file) => {
+            let opened = Ledger::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let mut beside = file.clone().into_os_string();
+            beside.push(".pseudonyms");
+            (opened, PseudonymKey::load_or_create(Path::new(&beside))?)
+        }
+        StoreConfig::Memory => {
+            tracing::warn!("the store is in memory: nothing outlives this process");
+            (Ledger::in_memory()?, PseudonymKey::random()?)
+        }
+    };
+    let base = config.link_base();
+    let api = ApiState::start(ApiParts {
+        engine: engine.handle(),
+        ledger,
+        keys: config.signal.keys.clone(),
+        signing_key: config.signing_key.clone(),
+        pseudonyms,
+        metrics: ApiMetrics::register(registry)?,
+        config: ApiConfig {
+            facts: facts(config, &base),
+            link_base: base,
+            behind_proxy: config.signal.behind_proxy,
+            policy: config.engine.session.policy.clone(),
+            ad_hoc: config.api.ad_hoc,
+            retention: config.api.retention,
+            token_lifetime: config.api.token_lifetime,
+            webhooks: config.api.webhooks,
+            limits: config.api.limits,
+        },
+    });
+    let restored = api.restore().await?;
+    if restored > 0 {
+        tracing::info!(sessions = restored, "brought back, everyone held");
+    }
+    tokio::spawn(api.clone().purge_by_the_clock());
+    Ok(api)
+}
+
+fn facts(config: &Config, base: &str) -> ServerFacts {
+    let dtls: &[&str] = match config.engine.dtls {
+        DtlsVersions::Both => &["1.2", "1.3"],
+        DtlsVersions::Only12 => &["1.2"],
+        DtlsVersions::Only13 => &["1.3"],
+    };
+    ServerFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        dtls: dtls.iter().map(|version| (*version).to_owned()).collect(),
+        workers: config.engine.workers,
+        store: config.store.file().ok().map(Path::to_owned),
+        tls_in_front: base.starts_with("https://"),
+        webhooks_anywhere: config.api.webhooks.allow_plain || config.api.webhooks.allow_private,
+    }
+}
+
+/// WebSockets are counted by signalling once they are open; what is not one is over soon, and gets as much again.
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    let limits = config.signal.limits;
+    ConnectionLimits { total: limits.sockets.saturating_mul(2), per_address: limits.sockets_per_address }
+}
+
+/// The first thing a newcomer sees: three links into one couples session.
+async fn print_links(api: &ApiState) -> Result<(), Failure> {
+    println!(
+        "\nA couples session is ready; the partners wait until the therapist lets them in. Open each link in a tab"
+    );
+    println!("of its own. Each link works once.\n");
+    for (label, link) in api.couples_session().await? {
+        println!("  {label}:\n  {link}\n");
+    }
+    println!("Ctrl-C ends it.");
     Ok(())
 }
 
@@ -85,17 +178,8 @@ async fn serve_stun(
     Ok(urls)
 }
 
-/// Opens a port and serves it in the background. The address is the one bound, if the port was left open.
-async fn listen(
-    servers: &mut JoinSet<std::io::Result<()>>,
-    address: SocketAddr,
-    router: Router,
-) -> Result<SocketAddr, Failure> {
-    let listener = TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let bound = listener.local_addr()?;
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    servers.spawn(async move { axum::serve(listener, service).await });
-    Ok(bound)
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    Ok(TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?)
 }
 
 /// Waits for Ctrl-C or SIGTERM; a server that ends by itself is an error.

@@ -50,6 +50,11 @@ impl PseudonymKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
+    /// For a store that is in memory: its log names nobody once the process is gone.
+    pub fn random() -> io::Result<Self> {
+        Ok(Self::new(&random_bytes()?))
+    }
+
     /// From a file, which is made (readable by its owner only) if it is not there.
     pub fn load_or_create(path: &Path) -> io::Result<Self> {
         match fs::read(path) {
@@ -69,8 +74,7 @@ impl PseudonymKey {
     }
 
     fn create(path: &Path) -> io::Result<Self> {
-        let mut bytes = [0; Self::LEN];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no randomness"))?;
+        let bytes = random_bytes()?;
         let mut file = private().write(true).create_new(true).open(path)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
@@ -82,6 +86,12 @@ impl fmt::Debug for PseudonymKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PseudonymKey(…)")
     }
+}
+
+fn random_bytes() -> io::Result<[u8; PseudonymKey::LEN]> {
+    let mut bytes = [0; PseudonymKey::LEN];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no randomness"))?;
+    Ok(bytes)
 }
 
 #[cfg(unix)]

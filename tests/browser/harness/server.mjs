@@ -1,9 +1,11 @@
-// A `parlour serve` of our own on free ports, with a key that the tests sign tokens with.
-import { spawn } from "node:child_process";
+// A `parlour serve` of our own on free ports: with a key that the tests sign tokens with and rooms that a token opens, or
+// as a clinic has it, with an API key and sessions that are made.
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { API_KEY, API_SECRET } from "./token.mjs";
 import { until } from "./until.mjs";
 
@@ -20,7 +22,18 @@ async function freePort() {
   return port;
 }
 
-const config = ({ http, media }) => `
+/** Any token opens a room, nobody waits, and a reload takes its own seat over. */
+const ROOMS = `
+ad_hoc = true
+waiting_room = false
+duplicate_identity = "replace"
+max_participants = 8
+`;
+
+/** Sessions are made through the API, with the rules that are the defaults. */
+export const CLINIC = "ad_hoc = false";
+
+const config = ({ http, media }, sessions) => `
 [http]
 listen = "127.0.0.1:${http}"
 
@@ -31,6 +44,7 @@ stun_port = 0
 workers = 1
 
 [sessions]
+ad_hoc = true
 waiting_room = false
 duplicate_identity = "replace"
 max_participants = 8
@@ -39,12 +53,18 @@ max_participants = 8
 secret = "${API_SECRET}"
 `;
 
+async function makeApiKey(file) {
+  const { stdout } = await promisify(execFile)(BINARY, ["key", "create", "--config", file, "--scopes", "all"]);
+  return stdout.trim().split(/\s+/).find((word) => word.startsWith("pk_"));
+}
+
 /** With the ports of one that ended, clients find the new one where the old one was. */
-export async function startServer(ports = null) {
+export async function startServer(ports = null, sessions = ROOMS) {
   const folder = await mkdtemp(join(tmpdir(), "parlour-browser-"));
   const { http, media } = ports ?? { http: await freePort(), media: await freePort() };
   const file = join(folder, "parlour.toml");
-  await writeFile(file, config({ http, media }));
+  await writeFile(file, config({ http, media }, sessions));
+  const apiKey = sessions === CLINIC ? await makeApiKey(file) : null;
 
   const child = spawn(BINARY, ["serve", "--config", file], { stdio: ["ignore", "pipe", "pipe"] });
   const output = [];
@@ -71,6 +91,7 @@ export async function startServer(ports = null) {
     page,
     url: page.replace("http", "ws"),
     ports: { http, media },
+    apiKey,
     output: said,
     /** Lines that a healthy run does not have. */
     alarms: () => said().split("\n").filter((line) => ALARM.test(line)),

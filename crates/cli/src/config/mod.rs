@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use parlour_api::{ApiLimits, Rate, WebhookRules};
 use parlour_engine::{EngineConfig, MediaListen};
 use parlour_media::MediaConfig;
 use parlour_model::Bitrate;
@@ -13,9 +14,10 @@ use parlour_model::session::SessionPolicy;
 use parlour_peer::DtlsVersions;
 use parlour_session::SessionOptions;
 use parlour_signal::{Keys, Limits, SignalConfig};
+use parlour_store::Retention;
 use thiserror::Error;
 
-use raw::{RawConfig, RawDtls, RawKey};
+use raw::{RawConfig, RawDtls, RawKey, RawRetention};
 
 /// Shortest secret that signs tokens: 256 bits as 32 characters, as HS256 wants (RFC 7518 section 3.2).
 const MIN_SECRET: usize = 32;
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     /// UDP port that tells clients their address.
     pub(crate) stun_port: u16,
     pub(crate) signal: SignalConfig,
+    pub(crate) store: StoreConfig,
+    pub(crate) api: ApiSettings,
     /// The key that signs what this program signs itself.
     pub(crate) signing_key: String,
     pub(crate) shutdown: ShutdownConfig,
@@ -62,6 +66,35 @@ pub(crate) struct HttpConfig {
     pub(crate) ops_listen: Option<SocketAddr>,
     /// How people reach this server, for links.
     pub(crate) public_url: Option<String>,
+}
+
+/// Where records are kept.
+#[derive(Clone, Debug)]
+pub(crate) enum StoreConfig {
+    /// Nowhere beyond the process.
+    Memory,
+    /// In this file, with the key of pseudonyms beside it.
+    File(PathBuf),
+}
+
+impl StoreConfig {
+    /// The file, for commands that work on one.
+    pub(crate) fn file(&self) -> Result<&Path, &'static str> {
+        match self {
+            Self::File(file) => Ok(file),
+            Self::Memory => Err("this configuration keeps everything in memory: there is no store to work on"),
+        }
+    }
+}
+
+/// What the control API is to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ApiSettings {
+    pub(crate) ad_hoc: bool,
+    pub(crate) token_lifetime: Duration,
+    pub(crate) retention: Retention,
+    pub(crate) webhooks: WebhookRules,
+    pub(crate) limits: ApiLimits,
 }
 
 /// How the server goes.
@@ -103,6 +136,8 @@ impl Config {
             },
             signal: signal(&raw, Keys::new(keys))?,
             engine,
+            store: store(&raw, folder),
+            api: api(&raw)?,
             stun_port: raw.media.stun_port,
             signing_key,
             shutdown: ShutdownConfig {
@@ -144,6 +179,46 @@ impl Config {
         };
         self.http.public_url.clone().unwrap_or_else(local)
     }
+}
+
+fn store(raw: &RawConfig, folder: &Path) -> StoreConfig {
+    if raw.store.in_memory { StoreConfig::Memory } else { StoreConfig::File(folder.join(&raw.store.file)) }
+}
+
+fn api(raw: &RawConfig) -> Result<ApiSettings, ConfigError> {
+    let RawRetention { sessions_days, tickets_days, consents_days, events_days, audit_days } = raw.retention;
+    if [sessions_days, tickets_days, consents_days, events_days, audit_days].contains(&0) {
+        return Err(wrong("retention", "every class is kept for a day at least"));
+    }
+    if !(1..=720).contains(&raw.api.token_hours) {
+        return Err(wrong("api.token_hours", "between 1 and 720"));
+    }
+    let rates =
+        [raw.api.key_requests_per_second, raw.api.seat_requests_per_second, raw.api.stranger_requests_per_second];
+    if rates.iter().any(|rate| !rate.is_finite() || *rate <= 0.0) {
+        return Err(wrong("api", "requests per second must be over 0"));
+    }
+    let defaults = ApiLimits::default();
+    let scaled = |default: Rate, per_second: f64| Rate { per_second, burst: default.burst.max(per_second) };
+    Ok(ApiSettings {
+        ad_hoc: raw.sessions.ad_hoc,
+        token_lifetime: Duration::from_secs(u64::from(raw.api.token_hours) * 3_600),
+        retention: Retention {
+            sessions_days,
+            tickets_days,
+            consents_days,
+            events_days,
+            audit_days,
+            ..Retention::default()
+        },
+        webhooks: WebhookRules { allow_plain: raw.webhooks.allow_plain, allow_private: raw.webhooks.allow_private },
+        limits: ApiLimits {
+            key: scaled(defaults.key, rates[0]),
+            seat: scaled(defaults.seat, rates[1]),
+            stranger: scaled(defaults.stranger, rates[2]),
+            ..defaults
+        },
+    })
 }
 
 fn keys(raw: &RawConfig, folder: &Path) -> Result<Vec<(String, String)>, ConfigError> {
@@ -206,6 +281,7 @@ fn engine(raw: &RawConfig) -> Result<EngineConfig, ConfigError> {
         session: SessionOptions {
             policy,
             resume_window: Duration::from_secs(raw.sessions.resume_seconds),
+            node_region: raw.sessions.region.clone(),
             ..SessionOptions::default()
         },
         max_rooms: media.max_sessions_per_worker,

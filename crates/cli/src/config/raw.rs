@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use parlour_api::ApiLimits;
 use parlour_model::session::{DuplicatePolicy, SessionPolicy};
+use parlour_store::Retention;
 use serde::Deserialize;
 
 #[derive(Default, Deserialize)]
@@ -14,6 +16,10 @@ pub(super) struct RawConfig {
     pub(super) http: RawHttp,
     pub(super) media: RawMedia,
     pub(super) sessions: RawSessions,
+    pub(super) store: RawStore,
+    pub(super) retention: RawRetention,
+    pub(super) api: RawApi,
+    pub(super) webhooks: RawWebhooks,
     pub(super) limits: RawLimits,
     pub(super) shutdown: RawShutdown,
     pub(super) log: RawLog,
@@ -64,6 +70,41 @@ pub(super) struct RawSessions {
     pub(super) idle_end_minutes: u32,
     pub(super) max_minutes: u32,
     pub(super) resume_seconds: u64,
+    pub(super) ad_hoc: bool,
+    pub(super) region: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawStore {
+    pub(super) file: PathBuf,
+    pub(super) in_memory: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawRetention {
+    pub(super) sessions_days: u32,
+    pub(super) tickets_days: u32,
+    pub(super) consents_days: u32,
+    pub(super) events_days: u32,
+    pub(super) audit_days: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawApi {
+    pub(super) token_hours: u32,
+    pub(super) key_requests_per_second: f64,
+    pub(super) seat_requests_per_second: f64,
+    pub(super) stranger_requests_per_second: f64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawWebhooks {
+    pub(super) allow_plain: bool,
+    pub(super) allow_private: bool,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +171,34 @@ impl Default for RawSessions {
             idle_end_minutes: policy.idle_end_minutes,
             max_minutes: policy.max_minutes,
             resume_seconds: 15,
+            ad_hoc: false,
+            region: None,
+        }
+    }
+}
+
+impl Default for RawStore {
+    fn default() -> Self {
+        Self { file: PathBuf::from("parlour.db"), in_memory: false }
+    }
+}
+
+impl Default for RawRetention {
+    fn default() -> Self {
+        let Retention { sessions_days, tickets_days, consents_days, events_days, audit_days, .. } =
+            Retention::default();
+        Self { sessions_days, tickets_days, consents_days, events_days, audit_days }
+    }
+}
+
+impl Default for RawApi {
+    fn default() -> Self {
+        let limits = ApiLimits::default();
+        Self {
+            token_hours: 12,
+            key_requests_per_second: limits.key.per_second,
+            seat_requests_per_second: limits.seat.per_second,
+            stranger_requests_per_second: limits.stranger.per_second,
         }
     }
 }

@@ -34,7 +34,8 @@ fn the_reference_file_states_the_defaults() {
     assert_eq!(stated.engine.session.policy, default.engine.session.policy);
     assert_eq!(stated.engine.media.budget, default.engine.media.budget);
     assert_eq!(stated.log.filter, default.log.filter);
-    for section in ["http", "media", "sessions", "limits", "shutdown", "log"] {
+    assert_eq!(format!("{:?}{:?}", stated.store, stated.api), format!("{:?}{:?}", default.store, default.api));
+    for section in ["http", "media", "sessions", "store", "retention", "api", "webhooks", "limits", "shutdown", "log"] {
         assert!(written.contains_key(section), "{section} is not explained");
     }
 }
@@ -49,6 +50,9 @@ fn wrong_values_are_named_by_their_key() {
         ("[media]\nfirst_port = 65535\nworkers = 2", "media.first_port"),
         ("[sessions]\nmax_participants = 13", "sessions.max_participants"),
         ("[sessions]\nresume_seconds = 0", "sessions.resume_seconds"),
+        ("[retention]\naudit_days = 0", "retention"),
+        ("[api]\ntoken_hours = 0", "api.token_hours"),
+        ("[api]\nseat_requests_per_second = -1.0", "api"),
         ("[limits]\nattempts_per_second = 0.0", "limits"),
         ("[media]\nworkerz = 1", "workerz"),
         ("[http]\nlisten = \"everywhere\"", "listen"),
