@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use parlour_estimator::TracePoint;
 use parlour_simnet::{Epoch, Micros, UDP_OVERHEAD};
 use str0m::bwe::Bitrate;
 use str0m::format::Codec;
@@ -314,4 +315,8 @@ impl Leg for GccLeg {
     }
 
     fn leave(&mut self) {}
+
+    fn trace(&self, _now: Micros) -> Option<TracePoint> {
+        None
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use parlour_estimator::TracePoint;
 use parlour_simnet::Micros;
 
 use crate::media::{Budget, MediaPacket};
@@ -66,4 +67,70 @@ pub trait Leg {
     fn is_shared(&self) -> bool;
     /// The flow ends.
     fn leave(&mut self);
+    /// What the estimator holds true, and why; ours only.
+    fn trace(&self, now: Micros) -> Option<TracePoint>;
+}
+
+/// A leg that was made in the middle of a run: its own epoch is later.
+pub struct Shifted<L> {
+    pub leg: L,
+    pub by: Micros,
+}
+
+impl<L: Leg> Leg for Shifted<L> {
+    fn write(&mut self, now: Micros, packet: MediaPacket) {
+        self.leg.write(now - self.by, packet);
+    }
+
+    fn handle(&mut self, now: Micros, from: SocketAddr, to: SocketAddr, wire: Wire) {
+        self.leg.handle(now - self.by, from, to, wire);
+    }
+
+    fn handle_timeout(&mut self, now: Micros) {
+        self.leg.handle_timeout(now - self.by);
+    }
+
+    fn poll_timeout(&self) -> Micros {
+        self.leg.poll_timeout() + self.by
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.leg.poll_transmit()
+    }
+
+    fn poll_received(&mut self) -> Option<MediaPacket> {
+        self.leg.poll_received()
+    }
+
+    fn poll_key_needed(&mut self) -> Option<u8> {
+        self.leg.poll_key_needed()
+    }
+
+    fn budget(&self) -> Budget {
+        self.leg.budget()
+    }
+
+    fn set_demand(&mut self, now: Micros, demand: f64) {
+        self.leg.set_demand(now - self.by, demand);
+    }
+
+    fn takes_video(&self) -> bool {
+        self.leg.takes_video()
+    }
+
+    fn stats(&self) -> LegStats {
+        self.leg.stats()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.leg.is_shared()
+    }
+
+    fn leave(&mut self) {
+        self.leg.leave();
+    }
+
+    fn trace(&self, now: Micros) -> Option<TracePoint> {
+        self.leg.trace(now - self.by)
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 mod controls;
+mod flow;
 mod gcc;
 mod leg;
 mod media;
@@ -11,9 +12,11 @@ mod metrics;
 mod ours;
 mod plot;
 mod receiver;
+mod record;
 mod report;
 mod run;
 mod scenario;
+mod trace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,8 +26,10 @@ use std::time::Instant;
 
 use clap::Parser;
 
+use crate::flow::Plan;
+use crate::record::Record;
 use crate::report::{Report, Row, Values};
-use crate::run::{Contestant, Record, Run};
+use crate::run::{Contestant, Run};
 use crate::scenario::{Model, Scenario};
 
 /// Cases of `--subset`, one seed each, ours only: a few seconds.
@@ -40,6 +45,9 @@ struct Arguments {
     /// Write an SVG plot for each case, and an index page.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
+    /// Write what our estimator held true, and why, as one CSV file for each run.
+    #[arg(long, value_name = "DIR")]
+    traces: Option<PathBuf>,
     /// Write the table as Markdown.
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
@@ -185,7 +193,12 @@ fn run_all(cases: &[Case], jobs: &[Job], arguments: &Arguments) -> Result<Vec<Me
 }
 
 fn run_one(case: &Case, job: &Job, arguments: &Arguments) -> Result<Measured, String> {
-    let record = Run::new(&case.scenario, case.model, job.contestant, job.seed).finish()?;
+    let plan = Plan { scenario: &case.scenario, model: case.model, seed: job.seed };
+    let tracing = arguments.traces.as_ref().filter(|_| job.contestant == Contestant::Ours);
+    let record = Run::new(plan, job.contestant, tracing.is_some()).finish()?;
+    if let Some(directory) = tracing {
+        trace::keep(directory, &plan, &record)?;
+    }
     if let Some(directory) = arguments.plots.as_ref().filter(|_| job.seed == 1) {
         plot::keep(directory, &case.scenario, case.model, job.contestant, &record)?;
     }

@@ -4,7 +4,7 @@ use parlour_simnet::Micros;
 
 use crate::media::{AUDIO_WIRE, LADDER, best};
 use crate::receiver::{AUDIO_DEADLINE, Decoded};
-use crate::run::{FlowRecord, LinkRecord, Record, TICK};
+use crate::record::{FlowRecord, LinkRecord, Record, TICK};
 use crate::scenario::{Direction, Scenario, Target};
 
 /// A figure that never came: the time that was left, as the worst it can be.
@@ -335,7 +335,7 @@ fn between(counts: &[u64], from: f64, until: f64) -> u64 {
     at(until) - at(from)
 }
 
-fn delta(flow: &FlowRecord, from: f64, until: f64, of: fn(&crate::run::Sample) -> u64) -> f64 {
+fn delta(flow: &FlowRecord, from: f64, until: f64, of: fn(&crate::record::Sample) -> u64) -> f64 {
     let at = |seconds: f64| flow.samples.get(tick(seconds).min(flow.samples.len().saturating_sub(1))).map_or(0, of);
     (at(until) - at(from)) as f64
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use parlour_estimator::{Burst, Line, MemberId, PacketKind, PacketResult, SentPacket};
+use parlour_estimator::{Burst, Line, MemberId, PacketKind, PacketResult, SentPacket, TracePoint};
 use parlour_model::{Bitrate, DataSize};
 use parlour_simnet::{Epoch, Micros, Random, SkewedClock};
 
@@ -18,8 +18,12 @@ const FEEDBACK: Micros = Micros::millis(50);
 /// A hole is asked for after this long: reordering within a burst is shorter.
 const NACK_AFTER: Micros = Micros::millis(6);
 /// And again, at most this often, this many times.
-const NACK_AGAIN: Micros = Micros::millis(70);
-const NACK_TIMES: u8 = 8;
+const NACK_AGAIN: Micros = Micros::millis(30);
+const NACK_TIMES: u8 = 10;
+/// A repair of a picture waits for its turn, and at the bottleneck, about so long.
+const REPAIR_WAIT: Micros = Micros::millis(20);
+/// Until one is known.
+const ROUND_TRIP: Micros = Micros::millis(60);
 /// Repair cache, as the server has it.
 const CACHE: Micros = Micros::millis(1_000);
 /// Stale audio is not repaired.
@@ -45,6 +49,9 @@ pub type SharedLine = Rc<RefCell<Line>>;
 
 struct Sender {
     seq: u64,
+    /// When the newest packets were sent, for round trips; and the smallest of this second and the last.
+    sent_at: VecDeque<(u64, Micros)>,
+    round_trips: (Micros, [Micros; 2]),
     /// Repairs first, then pictures.
     repairs: VecDeque<MediaPacket>,
     video: VecDeque<MediaPacket>,
@@ -118,6 +125,8 @@ impl OurLeg {
             audio_feedback: traits.audio_feedback,
             sender: Sender {
                 seq: 0,
+                sent_at: VecDeque::new(),
+                round_trips: (Micros::ZERO, [ROUND_TRIP; 2]),
                 repairs: VecDeque::new(),
                 video: VecDeque::new(),
                 cache: BTreeMap::new(),
@@ -146,6 +155,8 @@ impl OurLeg {
             let at = self.epoch.instant(self.now);
             let sent = SentPacket { seq, size: DataSize::bytes(bytes), at, kind, burst };
             self.line.borrow_mut().handle_sent(self.member, &sent);
+            self.sender.sent_at.push_back((seq, self.now));
+            self.sender.sent_at.truncate(2_000);
             self.sender.seq += 1;
         }
         self.stats.sent_bytes += bytes;
@@ -349,12 +360,33 @@ impl OurLeg {
         self.out.push_back(Transmit { from, to, bytes, wire: Wire::Ours(Box::new(wire)) });
     }
 
+    /// The time from sending to feedback, at least; what is asked for again sooner may still be on its way.
+    fn note_round_trip(&mut self, results: &[PacketResult]) {
+        let newest = results.iter().rev().find(|result| result.arrival.is_some()).map(|result| result.seq);
+        while self.sender.sent_at.front().is_some_and(|&(seq, _)| newest.is_some_and(|newest| seq < newest)) {
+            self.sender.sent_at.pop_front();
+        }
+        let Some(&(seq, at)) = self.sender.sent_at.front() else { return };
+        if newest != Some(seq) {
+            return;
+        }
+        let (since, smallest) = &mut self.sender.round_trips;
+        if self.now - *since > Micros::millis(1_000) {
+            *since = self.now;
+            *smallest = [self.now - at, smallest[0]];
+        }
+        smallest[0] = smallest[0].min(self.now - at);
+    }
+
     fn repair(&mut self, wanted: &[(u8, u32)]) {
+        let [this, last] = self.sender.round_trips.1;
+        let round_trip = this.min(last);
         for key in wanted {
             let Some((packet, sent)) = self.sender.cache.get_mut(key) else { continue };
             let age = self.now - packet.made;
             let too_old = age > CACHE || packet.is_audio() && age > STALE_AUDIO;
-            if too_old || self.now - *sent < Micros::millis(30) {
+            let patience = if packet.is_audio() { round_trip } else { round_trip + REPAIR_WAIT };
+            if too_old || self.now - *sent < patience {
                 continue;
             }
             *sent = self.now;
@@ -395,7 +427,10 @@ impl Leg for OurLeg {
         }
         match *wire {
             OurWire::Media { seq, packet, bytes } => self.receive_media(seq, packet, bytes),
-            OurWire::Feedback(results) => self.line.borrow_mut().handle_feedback(self.member, &results, at),
+            OurWire::Feedback(results) => {
+                self.note_round_trip(&results);
+                self.line.borrow_mut().handle_feedback(self.member, &results, at);
+            }
             OurWire::Nack(wanted) => self.repair(&wanted),
         }
         self.send_nacks();
@@ -471,6 +506,10 @@ impl Leg for OurLeg {
 
     fn leave(&mut self) {
         self.line.borrow_mut().leave(self.member);
+    }
+
+    fn trace(&self, now: Micros) -> Option<TracePoint> {
+        Some(self.line.borrow().trace(self.member, self.epoch.instant(now)))
     }
 }
 

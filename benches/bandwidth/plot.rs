@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::record::{Record, TICK};
 use crate::report::{Report, model_name};
-use crate::run::{Contestant, Record, TICK};
+use crate::run::Contestant;
 use crate::scenario::{Direction, Model, Scenario};
 
 const WIDTH: f64 = 900.0;

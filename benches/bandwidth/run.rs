@@ -8,22 +8,17 @@ use parlour_estimator::{Config, Line};
 use parlour_model::Bitrate;
 use parlour_simnet::{HomeConfig, LinkConfig, LinkId, Micros, Network, Random, TcpId};
 
+use crate::flow::{LiveFlow, Plan};
 use crate::gcc::GccLeg;
-use crate::leg::{Leg, Wire};
-use crate::media::{AUDIO_WIRE, Allocator, Audio, LADDER, MediaPacket, Picture, wire_rate};
+use crate::leg::{Leg, Shifted, Wire};
+use crate::media::Picture;
 use crate::ours::{OurLeg, SharedLine, Traits};
-use crate::receiver::Player;
-use crate::scenario::{Direction, Flow, Model, Scenario};
+use crate::record::{LinkRecord, Record, TICK};
+use crate::scenario::Direction;
 
-/// Queues and rates are sampled, and budgets looked at, this often.
-pub const TICK: Micros = Micros::millis(5);
+/// Ticks between looks at the budget, and between lines of a trace.
 const BUDGET_EVERY: u64 = 4;
-const AUDIO_INTERVAL: Micros = Micros::millis(20);
-const DTX_INTERVAL: Micros = Micros::millis(400);
-/// Both are asked for a little more than is used: the allocator steps up only with some to spare.
-const DEMAND_MARGIN: f64 = 1.1;
-/// A packet that the publisher lost comes this much later, repaired upstream.
-const UPSTREAM_REPAIR: Micros = Micros::millis(60);
+const TRACE_EVERY: u64 = 2;
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,84 +28,11 @@ pub enum Contestant {
     Gcc(f64),
 }
 
-/// One sample of a flow.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sample {
-    /// Wire bytes sent so far.
-    pub sent: u64,
-    pub useless: u64,
-    pub arrived: u64,
-    pub target: f64,
-    pub layer: Option<u8>,
-    pub shared: bool,
-}
-
-/// What a flow left behind.
-pub struct FlowRecord {
-    pub name: String,
-    pub direction: Direction,
-    pub from: f64,
-    pub until: f64,
-    pub priority: f64,
-    pub demand: f64,
-    pub samples: Vec<Sample>,
-    pub player: Player,
-    /// When each audio packet was made.
-    pub audio_made: Vec<Micros>,
-    pub sent_packets: u64,
-    pub arrived_packets: u64,
-    pub feedback_bytes: u64,
-    pub switches: Vec<Micros>,
-    /// Spans with the camera on, seconds.
-    pub camera: Vec<(f64, f64)>,
-    pub pictures: usize,
-    /// Index of its bottleneck among the links of the run.
-    pub bottleneck: usize,
-}
-
-/// One bottleneck of a run.
-pub struct LinkRecord {
-    pub config: LinkConfig,
-    /// Waiting time at each tick, microseconds.
-    pub queue: Vec<u32>,
-    pub dropped_queue: u64,
-    pub dropped_policer: u64,
-    pub dropped_loss: u64,
-    pub delivered: u64,
-    pub offered: u64,
-}
-
-/// Everything the metrics need.
-pub struct Record {
-    pub flows: Vec<FlowRecord>,
-    pub links: Vec<LinkRecord>,
-    /// Per TCP source and tick: segments acknowledged so far; and its down link.
-    pub tcp: Vec<(usize, Vec<u64>)>,
-}
-
-struct LiveFlow<'a> {
-    spec: &'a Flow,
-    leg: Option<Box<dyn Leg>>,
-    addresses: [SocketAddr; 2],
-    audio: Audio,
-    next_audio: Micros,
-    pictures: Vec<Picture>,
-    allocator: Allocator,
-    camera: bool,
-    delayed: BTreeMap<(Micros, u32), MediaPacket>,
-    key_requests: Vec<(Micros, u8)>,
-    random: Random,
-    record: FlowRecord,
-    feedback_delay: Micros,
-    ended: bool,
-}
-
 /// Runs.
 pub struct Run<'a> {
-    scenario: &'a Scenario,
-    model: Model,
+    plan: Plan<'a>,
     contestant: Contestant,
-    seed: u64,
+    tracing: bool,
     network: Network<Wire>,
     flows: Vec<LiveFlow<'a>>,
     links: Vec<(LinkId, LinkRecord)>,
@@ -124,13 +46,12 @@ fn address(number: usize, home: bool) -> SocketAddr {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(scenario: &'a Scenario, model: Model, contestant: Contestant, seed: u64) -> Self {
+    pub fn new(plan: Plan<'a>, contestant: Contestant, tracing: bool) -> Self {
         let mut run = Self {
-            scenario,
-            model,
+            plan,
             contestant,
-            seed,
-            network: Network::new(seed, Instant::now() + std::time::Duration::from_secs(60)),
+            tracing,
+            network: Network::new(plan.seed, Instant::now() + std::time::Duration::from_secs(60)),
             flows: Vec::new(),
             links: Vec::new(),
             tcp: Vec::new(),
@@ -141,10 +62,10 @@ impl<'a> Run<'a> {
     }
 
     fn build(&mut self) {
-        let mut random = Random::fork(self.seed, 77);
-        let duration = self.scenario.duration_s;
+        let mut random = Random::fork(self.plan.seed, 77);
+        let duration = self.plan.scenario.duration_s;
         let mut homes = BTreeMap::new();
-        for home in &self.scenario.home {
+        for home in &self.plan.scenario.home {
             let down = home.down.link(duration, 0.0, &mut random);
             let up = home.up.link(duration, 0.0, &mut random);
             let id = self.network.add_home(HomeConfig { up: up.clone(), down: down.clone() });
@@ -163,7 +84,7 @@ impl<'a> Run<'a> {
                 self.links.push((link, record));
             }
         }
-        for (number, spec) in self.scenario.flow.iter().enumerate() {
+        for (number, spec) in self.plan.scenario.flow.iter().enumerate() {
             let (up, down, first) = homes[&spec.home];
             let mut egress = vec![up];
             let mut ingress = vec![down];
@@ -183,10 +104,11 @@ impl<'a> Run<'a> {
             self.network.attach(server, None);
             let addresses = if spec.direction == Direction::Down { [server, client] } else { [client, server] };
             let bottleneck = first + usize::from(spec.direction == Direction::Up);
-            let flow = self.live_flow(number, spec, addresses, bottleneck);
+            let flow =
+                LiveFlow::new(&self.plan, number, addresses, bottleneck, self.links[bottleneck ^ 1].1.config.delay);
             self.flows.push(flow);
         }
-        for (number, tcp) in self.scenario.tcp.iter().enumerate() {
+        for (number, tcp) in self.plan.scenario.tcp.iter().enumerate() {
             let (up, down, first) = homes[&tcp.home];
             let (client, server) = (address(100 + number, true), address(100 + number, false));
             self.network.attach_through(client, vec![up], vec![down]);
@@ -197,54 +119,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn live_flow(&self, number: usize, spec: &'a Flow, addresses: [SocketAddr; 2], bottleneck: usize) -> LiveFlow<'a> {
-        let part = 10 + number as u64 * 10;
-        let per_picture = spec.demand_mbps * 1e6 / spec.pictures as f64;
-        let picture = |index: usize| {
-            Picture::new(self.model, index as u8 + 1, per_picture, Random::fork(self.seed, part + index as u64))
-        };
-        let until = spec.until(self.scenario);
-        LiveFlow {
-            spec,
-            leg: None,
-            addresses,
-            audio: Audio::default(),
-            next_audio: Micros::seconds(spec.from_s),
-            pictures: (0..spec.pictures).map(picture).collect(),
-            allocator: Allocator::default(),
-            camera: false,
-            delayed: BTreeMap::new(),
-            key_requests: Vec::new(),
-            random: Random::fork(self.seed, part + 9),
-            feedback_delay: self.links[bottleneck ^ 1].1.config.delay + Micros((spec.extra_delay_ms * 1e3) as u64),
-            ended: false,
-            record: FlowRecord {
-                name: spec.name.clone(),
-                direction: spec.direction,
-                from: spec.from_s,
-                until,
-                priority: spec.priority,
-                demand: match self.model {
-                    Model::M1 => wire_rate(spec.demand_mbps * 1e6) + AUDIO_WIRE,
-                    Model::M2 => wire_rate(LADDER[2]) * spec.pictures as f64 + AUDIO_WIRE,
-                },
-                samples: Vec::new(),
-                player: Player::default(),
-                audio_made: Vec::new(),
-                sent_packets: 0,
-                arrived_packets: 0,
-                feedback_bytes: 0,
-                switches: Vec::new(),
-                camera: spec.video_s.clone().unwrap_or_else(|| vec![(spec.from_s, until)]),
-                pictures: spec.pictures,
-                bottleneck,
-            },
-        }
-    }
-
     /// To the end.
     pub fn finish(mut self) -> Result<Record, String> {
-        let end = Micros::seconds(self.scenario.duration_s);
+        let end = Micros::seconds(self.plan.scenario.duration_s);
         let mut now = Micros::ZERO;
         let mut ticks = 0u64;
         while now < end {
@@ -324,8 +201,11 @@ impl<'a> Run<'a> {
         for index in 0..self.flows.len() {
             self.come_and_go(index, now)?;
             let flow = &mut self.flows[index];
-            flow.decide(now, ticks.is_multiple_of(BUDGET_EVERY), self.model);
-            flow.sample(self.model);
+            flow.decide(now, ticks.is_multiple_of(BUDGET_EVERY), self.plan.model);
+            flow.sample(self.plan.model);
+            if self.tracing && ticks.is_multiple_of(TRACE_EVERY) {
+                flow.trace(now);
+            }
         }
         self.flush(now);
         Ok(())
@@ -375,7 +255,7 @@ impl<'a> Run<'a> {
         let member = line.borrow_mut().join(spec.priority, at).ok_or("too many clients on one line")?;
         let traits =
             Traits { skew_ppm: spec.skew_ppm, feedback_loss: spec.feedback_loss, audio_feedback: spec.audio_feedback };
-        let random = Random::fork(self.seed, 500 + index as u64);
+        let random = Random::fork(self.plan.seed, 500 + index as u64);
         Ok(Box::new(OurLeg::new(epoch, line, member, [sender, receiver], &traits, random)))
     }
 
@@ -398,166 +278,5 @@ impl<'a> Run<'a> {
             links: self.links.into_iter().map(|(_, record)| record).collect(),
             tcp: self.tcp.into_iter().map(|(_, link, acknowledged)| (link, acknowledged)).collect(),
         }
-    }
-}
-
-impl LiveFlow<'_> {
-    /// Makes the media that is due and hands it to the leg.
-    fn produce(&mut self, now: Micros) {
-        let Some(leg) = &mut self.leg else { return };
-        while self.next_audio <= now {
-            self.record.audio_made.push(self.next_audio);
-            leg.write(now, self.audio.make(self.next_audio));
-            let dtx = self.spec.dtx(self.next_audio.as_seconds());
-            self.next_audio = self.next_audio + if dtx { DTX_INTERVAL } else { AUDIO_INTERVAL };
-        }
-        while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
-            leg.write(now, entry.remove());
-        }
-        if !self.camera {
-            return;
-        }
-        for picture in &mut self.pictures {
-            while picture.next_frame() <= now {
-                for packet in picture.make_frame(now) {
-                    if self.random.chance(self.spec.publisher_loss) {
-                        self.delayed.insert((now + UPSTREAM_REPAIR, packet.number), packet);
-                    } else {
-                        leg.write(now, packet);
-                    }
-                }
-            }
-        }
-    }
-
-    fn decide(&mut self, now: Micros, look: bool, model: Model) {
-        let seconds = now.as_seconds();
-        let Some(leg) = &mut self.leg else { return };
-        let camera = self.spec.camera_on(seconds);
-        if camera != self.camera {
-            self.camera = camera;
-            for picture in &mut self.pictures {
-                picture.start(now);
-                picture.set_layer(now, None);
-            }
-        }
-        for stream in self.record.player.keyframes_wanted(now) {
-            self.key_requests.push((now + self.feedback_delay, stream));
-        }
-        for &(_, stream) in self.key_requests.iter().filter(|(due, _)| *due <= now) {
-            if let Some(picture) = self.pictures.get_mut(usize::from(stream).saturating_sub(1)) {
-                picture.request_key(now);
-            }
-        }
-        self.key_requests.retain(|(due, _)| *due > now);
-        if !look {
-            return;
-        }
-        // Audio only: the estimator is told of the camera that may come, as a server knows its publications.
-        leg.set_demand(now, self.record.demand * DEMAND_MARGIN);
-        let budget = leg.budget();
-        if !camera {
-            return;
-        }
-        let video = |total: f64| (total - AUDIO_WIRE).max(0.0);
-        match model {
-            Model::M1 => {
-                let rate = video(budget.now) / wire_rate(1.0) / self.pictures.len() as f64;
-                self.pictures.iter_mut().for_each(|picture| picture.set_rate(now, rate));
-            }
-            Model::M2 => self.choose_layers(now, video(budget.lasting)),
-        }
-    }
-
-    fn choose_layers(&mut self, now: Micros, budget: f64) {
-        let present: Vec<Option<u8>> = self.pictures.iter().map(Picture::wanted).collect();
-        let chosen = self.allocator.choose(now, budget, &present);
-        for ((picture, &layer), before) in self.pictures.iter_mut().zip(&chosen).zip(&present) {
-            if layer != *before {
-                self.record.switches.push(now);
-            }
-            picture.set_layer(now, layer);
-        }
-    }
-
-    fn sample(&mut self, model: Model) {
-        let mut sample = self.record.samples.last().copied().unwrap_or_default();
-        if let Some(leg) = &self.leg {
-            let stats = leg.stats();
-            sample.sent = stats.sent_bytes;
-            sample.useless = stats.useless_bytes;
-            sample.arrived = stats.arrived_bytes;
-            sample.target = leg.budget().now;
-            sample.shared = leg.is_shared();
-        }
-        sample.layer = if model == Model::M2 && self.camera { self.pictures[0].layer } else { None };
-        self.record.samples.push(sample);
-    }
-
-    fn keep_stats(&mut self, leg: &dyn Leg) {
-        let stats = leg.stats();
-        self.record.sent_packets = stats.sent_packets;
-        self.record.arrived_packets = stats.arrived_packets;
-        self.record.feedback_bytes = stats.feedback_bytes;
-    }
-}
-
-/// A leg that was made in the middle of a run: its own epoch is later.
-struct Shifted {
-    leg: GccLeg,
-    by: Micros,
-}
-
-impl Leg for Shifted {
-    fn write(&mut self, now: Micros, packet: MediaPacket) {
-        self.leg.write(now - self.by, packet);
-    }
-
-    fn handle(&mut self, now: Micros, from: SocketAddr, to: SocketAddr, wire: Wire) {
-        self.leg.handle(now - self.by, from, to, wire);
-    }
-
-    fn handle_timeout(&mut self, now: Micros) {
-        self.leg.handle_timeout(now - self.by);
-    }
-
-    fn poll_timeout(&self) -> Micros {
-        self.leg.poll_timeout() + self.by
-    }
-
-    fn poll_transmit(&mut self) -> Option<crate::leg::Transmit> {
-        self.leg.poll_transmit()
-    }
-
-    fn poll_received(&mut self) -> Option<MediaPacket> {
-        self.leg.poll_received()
-    }
-
-    fn poll_key_needed(&mut self) -> Option<u8> {
-        self.leg.poll_key_needed()
-    }
-
-    fn budget(&self) -> crate::media::Budget {
-        self.leg.budget()
-    }
-
-    fn set_demand(&mut self, now: Micros, demand: f64) {
-        self.leg.set_demand(now - self.by, demand);
-    }
-
-    fn takes_video(&self) -> bool {
-        self.leg.takes_video()
-    }
-
-    fn stats(&self) -> crate::leg::LegStats {
-        self.leg.stats()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.leg.is_shared()
-    }
-
-    fn leave(&mut self) {
-        self.leg.leave();
     }
 }

@@ -13,29 +13,32 @@ pub(crate) enum Fate {
     Received,
 }
 
-/// A packet in the ring: 32 bytes.
+/// A packet in the ring: 40 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) seq: u64,
     /// Microseconds since the estimator began.
     pub(crate) at: u64,
     pub(crate) size: u32,
+    /// Bytes sent up to and with this one, wrapping.
+    pub(crate) total: u32,
     pub(crate) burst: Burst,
     pub(crate) fate: Fate,
 }
 
-const EMPTY: Sent = Sent { seq: u64::MAX, at: 0, size: 0, burst: Burst::None, fate: Fate::Received };
+const EMPTY: Sent = Sent { seq: u64::MAX, at: 0, size: 0, total: 0, burst: Burst::None, fate: Fate::Received };
 
 #[derive(Clone, Debug)]
 pub(crate) struct History {
     ring: Box<[Sent]>,
     next: u64,
+    total: u32,
     pub(crate) in_flight: u64,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { ring: vec![EMPTY; CAPACITY].into_boxed_slice(), next: 0, in_flight: 0 }
+        Self { ring: vec![EMPTY; CAPACITY].into_boxed_slice(), next: 0, total: 0, in_flight: 0 }
     }
 
     pub(crate) fn push(&mut self, packet: &SentPacket, at: u64, counters: &mut Counters) {
@@ -50,7 +53,8 @@ impl History {
             counters.forgotten_packets += 1;
             self.in_flight = self.in_flight.saturating_sub(u64::from(slot.size));
         }
-        *slot = Sent { seq: packet.seq, at, size, burst: packet.burst, fate: Fate::Unknown };
+        self.total = self.total.wrapping_add(size);
+        *slot = Sent { seq: packet.seq, at, size, total: self.total, burst: packet.burst, fate: Fate::Unknown };
         self.in_flight += u64::from(size);
     }
 
@@ -58,6 +62,16 @@ impl History {
     pub(crate) fn find(&mut self, seq: u64) -> Option<&mut Sent> {
         let slot = &mut self.ring[seq as usize % CAPACITY];
         (slot.seq == seq && seq != u64::MAX).then_some(slot)
+    }
+
+    /// Bytes sent after the packet with this total.
+    pub(crate) fn sent_since(&self, total: u32) -> u32 {
+        self.total.wrapping_sub(total)
+    }
+
+    /// The total after which these bytes were sent.
+    pub(crate) fn total_before(&self, ahead: f64) -> u32 {
+        self.total.wrapping_sub(ahead as u32)
     }
 
     pub(crate) fn judged(&mut self, size: u32) {

@@ -13,7 +13,7 @@ use crate::control::{Control, Silence};
 use crate::history::History;
 use crate::observer::{Observation, Observer};
 use crate::types::{
-    Burst, Config, Counters, Estimate, PacketResult, Reason, ReceiverReport, SentPacket, State, TracePoint,
+    Burst, Config, Counters, Estimate, PacketKind, PacketResult, Reason, ReceiverReport, SentPacket, State, TracePoint,
 };
 
 /// Clients of one line; a further one gets a line of its own.
@@ -47,6 +47,8 @@ struct Member {
     heard_at: u64,
     sent_at: Option<u64>,
     messages: (u64, u32),
+    /// Bytes sent up to the newest packet that was acknowledged.
+    acked: u32,
     silence: Silence,
 }
 
@@ -90,6 +92,7 @@ impl Line {
             heard_at: self.micros(now),
             sent_at: None,
             messages: (0, 0),
+            acked: 0,
             silence: Silence::No,
         });
         Some(id)
@@ -125,7 +128,10 @@ impl Line {
     pub fn handle_sent(&mut self, id: MemberId, packet: &SentPacket) {
         let at = self.micros(packet.at);
         if let Burst::Probe(probe) = packet.burst {
-            self.control.probe_started(at, probe);
+            self.control.probe_sent(at, probe, packet.size.as_bytes());
+        }
+        if packet.kind == PacketKind::Audio {
+            self.control.unpaced_sent(at, packet.size.as_bytes());
         }
         if let Some(member) = self.member_mut(id) {
             member.history.push(packet, at, &mut member.counters);
@@ -152,6 +158,7 @@ impl Line {
         member.note_feedback(at);
         member.silence = Silence::No;
         member.last = Some(seen);
+        member.acked = member.history.total_before(seen.ahead);
         self.compare(index, &seen);
         let (combined, others) = self.combine(index, &seen);
         self.control.observe(&combined, &mut self.members[index].observer.trains, others);
@@ -332,6 +339,10 @@ impl Line {
             others += last.delivered;
             all.delivered += last.delivered;
             all.sent += last.sent;
+            // Of the other's packets on their way, those of the same time.
+            let age = (last.loop_delay + seen.now.saturating_sub(last.now)).max(1) as f64;
+            let ahead = f64::from(other.history.sent_since(other.acked));
+            all.ahead += ahead * (seen.loop_delay as f64 / age).min(1.0);
             all.busy_rate = all.busy_rate.map(|busy| busy + last.busy_rate.unwrap_or(last.delivered));
             if last.queue_low < all.queue_low {
                 all.queue_low = all.queue_low.min(last.queue_low.max(all.queue_low * 0.5));

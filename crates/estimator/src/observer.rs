@@ -58,6 +58,16 @@ pub(crate) struct Observation {
     pub(crate) last_arrival: u64,
     /// From the last sending that is acknowledged here until now.
     pub(crate) loop_delay: u64,
+    /// Bytes sent since then: they are on their way or wait.
+    pub(crate) ahead: f64,
+}
+
+impl Observation {
+    /// The queue as it is by now, on a line of this rate: what was seen, and what was sent since, less what the line
+    /// served since. Acting on what was seen alone is acting on the state of a round trip ago.
+    pub(crate) fn queue_now(&self, rate: f64) -> f64 {
+        (self.queue_low + self.ahead * 8e6 / rate.max(1.0) - self.loop_delay as f64).max(0.0)
+    }
 }
 
 /// Turns feedback into observations.
@@ -97,7 +107,7 @@ impl Observer {
     ) -> Option<Observation> {
         counters.excess_results += results.len().saturating_sub(MAX_RESULTS) as u64;
         let mut seen = Observation { now, ..Observation::default() };
-        let mut newest_sent = 0;
+        let (mut newest_sent, mut newest_total) = (0, 0);
         self.scratch.clear();
         for result in results.iter().take(MAX_RESULTS) {
             let Some(sent) = history.find(result.seq) else {
@@ -118,12 +128,14 @@ impl Observer {
                 (Some(arrival), fate) => {
                     sent.fate = Fate::Received;
                     let (size, burst, sent_at) = (sent.size, sent.burst, sent.at);
+                    if sent_at >= newest_sent {
+                        (newest_sent, newest_total) = (sent_at, sent.total);
+                    }
                     if fate == Fate::Unknown {
                         history.judged(size);
                     }
                     seen.received += 1;
                     seen.received_bytes += f64::from(size);
-                    newest_sent = newest_sent.max(sent_at);
                     let arrived = u64::try_from(arrival.as_micros()).unwrap_or(u64::MAX).min(i64::MAX as u64);
                     seen.stalled += self.arrive(arrived, sent_at, size, now, counters);
                     self.trains.push(burst, size, sent_at, arrived);
@@ -136,6 +148,7 @@ impl Observer {
         }
         self.close_old_probe();
         seen.loop_delay = now.saturating_sub(newest_sent);
+        seen.ahead = f64::from(history.sent_since(newest_total));
         self.measure(&mut seen);
         Some(seen)
     }
@@ -202,28 +215,35 @@ impl Observer {
     }
 
     /// Delivery and sending rate over the newest arrivals of this span whose queueing delay is at least `above`; zero
-    /// when they are too few. The first packet only marks the start.
+    /// when they are too few. The first packet only marks the start. What came before a stall is left out when there is
+    /// enough after it: the line was not slow then, it stood still.
     fn rates(&self, span: u64, above: i64) -> (f64, f64) {
         let Some(last) = self.arrivals.back() else { return (0.0, 0.0) };
-        let (mut bytes, mut packets, mut gap) = (0u64, 0u32, 0u64);
+        let (mut bytes, mut packets) = (0u64, 0u64);
         let (mut first, mut previous) = (last, last);
+        let mut stalled = 0;
         for arrival in self.arrivals.iter().rev().skip(1) {
             if arrival.at + span < last.at || arrival.queue < above {
                 break;
             }
+            let gap = previous.at - arrival.at;
+            let mean = (last.at - previous.at - stalled) / packets.max(1);
+            if gap > STALL_GAP + 4 * mean && packets > 0 {
+                if packets >= 6 && above > 0 {
+                    break;
+                }
+                stalled += gap - mean;
+            }
             bytes += u64::from(previous.size);
             packets += 1;
-            gap = gap.max(previous.at - arrival.at);
             (first, previous) = (arrival, arrival);
         }
         let time = last.at.saturating_sub(first.at);
-        if packets < 5 || time < 20_000 {
+        if packets < 5 || time < 15_000 {
             return (0.0, 0.0);
         }
-        let mean = time / u64::from(packets);
-        let stall = if gap > STALL_GAP + 4 * mean { gap - mean } else { 0 };
         let bits = bytes as f64 * 8e6;
         let sent_time = last.sent.saturating_sub(first.sent).max(1_000);
-        (bits / (time - stall).max(10_000) as f64, bits / sent_time as f64)
+        (bits / (time - stalled).max(10_000) as f64, bits / sent_time as f64)
     }
 }
