@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Some(Serve::Serve { kind: ServerKind::Floor }) => floor::serve().map_err(RowError::from),
-        Some(Serve::Serve { kind: ServerKind::Parlour }) => parlour::serve().map_err(RowError::from),
+        Some(Serve::Serve { kind }) => parlour::serve(kind == ServerKind::Parlour).map_err(RowError::from),
         None => measure(&arguments),
     };
     match outcome {
@@ -85,7 +85,7 @@ fn measure(arguments: &Arguments) -> Result<(), RowError> {
     rows::print_header();
     for &row in &arguments.rows {
         let mut floor = None;
-        for kind in [ServerKind::Floor, ServerKind::Parlour] {
+        for kind in [ServerKind::Floor, ServerKind::Fixed, ServerKind::Parlour] {
             if arguments.only.is_some_and(|only| only != kind) {
                 continue;
             }

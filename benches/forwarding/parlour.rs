@@ -20,12 +20,12 @@ use crate::protocol::{self, Gate, Ready, Seat, Setup};
 use crate::sdp;
 
 /// Runs the server of this process until standard input ends.
-pub fn serve() -> io::Result<()> {
+pub fn serve(estimate: bool) -> io::Result<()> {
     let setup: Setup = protocol::read(&mut stdin().lock())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let registry = prometheus::Registry::new();
     let metrics = EngineMetrics::new(&registry).map_err(io::Error::other)?;
-    let engine = Engine::start(&config(), &metrics).map_err(io::Error::other)?;
+    let engine = Engine::start(&config(estimate), &metrics).map_err(io::Error::other)?;
     let idle_kib = process::resident_kib("self")?;
     let gates = runtime.block_on(seat_all(engine.handle(), setup.seats))?;
     protocol::write(&mut stdout(), &Ready { idle_kib, gates })?;
@@ -49,12 +49,12 @@ pub fn serve() -> io::Result<()> {
     Ok(())
 }
 
-fn config() -> EngineConfig {
+fn config(estimate: bool) -> EngineConfig {
     EngineConfig {
         workers: 1,
         listen: MediaListen { addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)], first_port: 0, advertise: Vec::new() },
         dtls: DtlsVersions::Both,
-        media: MediaConfig::default(),
+        media: MediaConfig { estimate, ..MediaConfig::default() },
         session: SessionOptions { policy: SessionPolicy::open_development(), ..SessionOptions::default() },
         max_rooms: 1_000,
         max_peers: 10_000,

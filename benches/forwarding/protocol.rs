@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 pub enum ServerKind {
     /// The least there is to do.
     Floor,
-    /// The engine.
+    /// The engine with a fixed, large budget for everyone.
+    Fixed,
+    /// The engine as it is served: with an estimate for everyone.
     Parlour,
 }
 

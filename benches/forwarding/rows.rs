@@ -87,11 +87,16 @@ pub fn print_header() {
     println!("server   rooms  cpu ns/packet  user ns  ratio  cpu %  p50 us  p99 us  KiB/participant   loss %  late us");
 }
 
-pub fn print_result(result: &RowResult) {
-    let server = match result.server {
+fn name(server: ServerKind) -> &'static str {
+    match server {
         ServerKind::Floor => "floor",
+        ServerKind::Fixed => "fixed",
         ServerKind::Parlour => "parlour",
-    };
+    }
+}
+
+pub fn print_result(result: &RowResult) {
+    let server = name(result.server);
     println!(
         "{server:8} {:>3}x{}  {:>13.0}  {:>7.0}  {:>5}  {:>5.1}  {:>6.0}  {:>6.0}  {:>15.0}  {:>7.3}  {:>7.0}",
         result.row.rooms,
@@ -132,8 +137,7 @@ fn start(kind: ServerKind, cpu: Option<usize>) -> io::Result<Server> {
             command
         }
     };
-    let kind = if kind == ServerKind::Floor { "floor" } else { "parlour" };
-    command.args(["serve", kind]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(["serve", name(kind)]).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().map(Server)
 }
 
@@ -158,7 +162,7 @@ pub fn measure(row: Row, kind: ServerKind, time: Duration, cpu: Option<usize>) -
                 inbound: RawCipher::preset(index, Way::ToClient).map_err(io::Error::other)?,
                 outbound: RawCipher::preset(index, Way::ToServer).map_err(io::Error::other)?,
             },
-            ServerKind::Parlour => Link::Connecting {
+            ServerKind::Fixed | ServerKind::Parlour => Link::Connecting {
                 checks: checks(gate, index, epoch),
                 handshake: Box::new(Handshake::new(config.clone(), certificate.clone(), Instant::now())),
             },

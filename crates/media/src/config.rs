@@ -8,7 +8,8 @@ use parlour_model::{Bitrate, DataSize};
 /// How a room forwards.
 #[derive(Clone, Debug)]
 pub struct MediaConfig {
-    /// What a receiver may be sent until an estimator says otherwise. Large: without an estimate nobody is held back.
+    /// What a receiver may be sent where nothing is estimated, and the most that is ever estimated. Large: without an
+    /// estimate nobody is held back.
     pub budget: Bitrate,
     /// Video leaves at this multiple of the budget. Pacing at exactly the budget delays every frame by its own length.
     pub pace_factor: f64,
@@ -32,8 +33,11 @@ pub struct MediaConfig {
     pub dynacast_delay: Duration,
     /// A layer without packets for this long is dead if another layer of the same publication lives.
     pub layer_timeout: Duration,
-    /// Whether transport-wide feedback of receivers is kept for [`crate::Room::poll_feedback`].
+    /// Whether what a receiver's line carries is estimated from its transport-wide feedback. Without it, and for clients
+    /// that agreed to send none, the budget is `budget`.
     pub estimate: bool,
+    /// What a line is taken to carry until feedback tells.
+    pub initial_budget: Bitrate,
 }
 
 impl Default for MediaConfig {
@@ -51,7 +55,8 @@ impl Default for MediaConfig {
             report_interval: Duration::from_secs(1),
             dynacast_delay: Duration::from_secs(5),
             layer_timeout: Duration::from_secs(1),
-            estimate: false,
+            estimate: true,
+            initial_budget: Bitrate::kbps(800),
         }
     }
 }

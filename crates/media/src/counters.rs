@@ -29,6 +29,8 @@ pub struct MediaCounters {
     pub repaired_in: u64,
     /// Packets repeated to receivers.
     pub repaired_out: u64,
+    /// Packets repeated to receivers to find out what their lines carry.
+    pub probes_out: u64,
     /// Keyframe requests that came in.
     pub keyframe_requests_in: u64,
     /// Keyframe requests sent to publishers.

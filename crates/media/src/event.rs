@@ -1,6 +1,6 @@
 //! What comes out of a room besides packets.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parlour_model::command::Leg;
 use parlour_model::{Layer, ParticipantKey, PublicationKey};
@@ -56,39 +56,6 @@ pub enum MediaEvent {
         /// Of which publication.
         publication: PublicationKey,
     },
-}
-
-/// What one receiver's transport-wide feedback said of the packets it covers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Feedback {
-    /// Whose.
-    pub receiver: ParticipantKey,
-    /// When it came in.
-    pub at: Instant,
-    /// In order of sending; packets no longer known are left out.
-    pub packets: Vec<PacketResult>,
-}
-
-/// The fate of one packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PacketResult {
-    /// Its number.
-    pub sent: SentPacket,
-    /// Arrival on the receiver's clock, counted from an instant of its own; `None`: not (yet) arrived.
-    pub arrival: Option<Duration>,
-}
-
-/// A packet with a transport-wide sequence number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SentPacket {
-    /// Transport-wide number, extended.
-    pub sequence: u64,
-    /// RTP header and payload in bytes, without SRTP tag and lower headers.
-    pub size: u16,
-    /// When it was written for sending.
-    pub at: Instant,
-    /// Media or repetition of media.
-    pub repair: bool,
 }
 
 /// What is known of a participant's two directions, for its connection quality.

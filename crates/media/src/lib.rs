@@ -27,6 +27,7 @@ mod tick;
 pub use config::MediaConfig;
 pub use counters::MediaCounters;
 pub use error::{ForwardDrop, RtcpDrop, RtpDrop};
-pub use event::{Feedback, MediaEvent, PacketResult, ReceiverReport, SentPacket, Transmit, TransmitKind};
+pub use event::{MediaEvent, ReceiverReport, Transmit, TransmitKind};
+pub use parlour_estimator::TracePoint;
 pub use room::Room;
 pub use spec::{DownlinkSpec, IngressSection, SubscriptionSpec, UplinkSpec};

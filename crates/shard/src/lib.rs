@@ -31,6 +31,7 @@ mod subscribe;
 mod sync;
 mod timers;
 mod totals;
+mod trace;
 mod transmit;
 mod watch;
 

@@ -4,17 +4,19 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use parlour_estimator::PacketKind;
 use parlour_model::command::Leg;
 use parlour_model::{Bitrate, MediaKind};
 use parlour_rtp::{ExtensionKind, ExtensionMap};
 
 use crate::config::MediaConfig;
+use crate::egress::estimation::Estimation;
 use crate::egress::outgoing::{Form, Outgoing};
 use crate::egress::pacer::{Pacer, Turn};
 use crate::egress::packet::{Cached, Plan};
 use crate::egress::repair::RepairBudget;
 use crate::egress::stream::Stream;
-use crate::egress::transport::TransportHistory;
+use crate::egress::transport::TransportNumbers;
 use crate::error::ForwardDrop;
 use crate::spec::DownlinkSpec;
 use crate::tick::Tick;
@@ -22,6 +24,9 @@ use crate::tick::Tick;
 /// Sections of one connection that may ever carry something to it. SSRCs are not forgotten while the connection lives:
 /// their numbering must go on, or SRTP would use a nonce twice.
 pub(crate) const MAX_STREAMS: usize = 128;
+
+/// A rate that holds nobody back.
+const UNPACED: Bitrate = Bitrate::mbps(1_000);
 
 /// Packets that may wait to be fetched: several batches of a whole room.
 const MAX_READY: usize = 4_096;
@@ -35,7 +40,11 @@ pub(crate) struct Downlink {
     pub streams: Vec<Stream>,
     pub budget: Bitrate,
     pub repair: RepairBudget,
-    pub transport: TransportHistory,
+    pub transport: TransportNumbers,
+    /// Where the client sends transport-wide feedback and the server estimates.
+    pub estimation: Option<Box<Estimation>>,
+    /// What its layers take as they were chosen last, audio included.
+    pub spent: Bitrate,
     pub rtt: Option<Duration>,
     ready: VecDeque<Outgoing>,
     pacer: Pacer,
@@ -60,7 +69,9 @@ impl Downlink {
             streams: Vec::new(),
             budget: config.budget,
             repair: RepairBudget::new(config.budget.scaled(config.repair_share), now),
-            transport: TransportHistory::new(config.estimate),
+            transport: TransportNumbers::new(),
+            estimation: None,
+            spent: Bitrate::ZERO,
             rtt: None,
             ready: VecDeque::new(),
             pacer: Pacer::new(rate, config.pacer_size.as_bytes(), config.pacer_delay, now),
@@ -68,10 +79,33 @@ impl Downlink {
         }
     }
 
-    pub fn configure(&mut self, spec: &DownlinkSpec) {
+    pub fn configure(&mut self, spec: &DownlinkSpec, config: &MediaConfig, now: Instant) {
         self.leg = spec.leg;
         self.extensions = spec.extensions;
         self.transport_cc = spec.transport_cc;
+        let numbered = spec.transport_cc && spec.extensions.id(ExtensionKind::TransportCc).is_some();
+        if numbered && config.estimate && self.estimation.is_none() {
+            self.estimation = Some(Box::new(Estimation::new(config, now)));
+            self.follow_line(config.repair_share, now);
+        }
+    }
+
+    /// Layers were chosen: what they take, and what all that is wanted would take, audio included.
+    pub fn note_layers(&mut self, spent: Bitrate, wanted: Bitrate) {
+        self.spent = spent;
+        if let Some(estimation) = &mut self.estimation {
+            estimation.handle_demand(wanted);
+        }
+    }
+
+    /// Takes over what the line is held to carry; whether layers should be chosen anew.
+    pub fn follow_line(&mut self, repair_share: f64, now: Instant) -> bool {
+        let Some(estimation) = &mut self.estimation else { return false };
+        let allowance = estimation.allowance(self.spent);
+        self.budget = allowance.budget;
+        self.repair.set_rate(allowance.budget.scaled(repair_share), now);
+        self.pacer.set_rate(allowance.pace.unwrap_or(UNPACED), now);
+        allowance.telling
     }
 
     pub fn set_budget(&mut self, budget: Bitrate, repair_share: f64, now: Instant) {
@@ -127,7 +161,8 @@ impl Downlink {
 
     /// When something that waits may leave.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.pacer.poll_timeout()
+        let line = self.estimation.as_ref().and_then(|estimation| estimation.poll_timeout());
+        [self.pacer.poll_timeout(), line].into_iter().flatten().min()
     }
 
     /// The next packet to write.
@@ -180,19 +215,25 @@ impl Downlink {
         let stream = self.streams.get_mut(usize::from(item.stream)).ok_or(ForwardDrop::Expired)?;
         let mut plan = Plan::new(stream, item, &cached)?;
         let is_new = plan.is_new;
-        if numbered && stream.spec.transport_cc && is_new {
-            plan.transport = Some(self.transport.number());
-        }
+        let number = (numbered && stream.spec.transport_cc && is_new).then(|| self.transport.take());
+        // The cut to 16 bits is the wrap.
+        plan.transport = number.map(|number| number as u16).or(plan.transport);
         let len =
             plan.write(&self.extensions, &stream.spec.mid, cached, item, buffer).map_err(|_| ForwardDrop::Buffer)?;
-        if item.form != Form::Repair {
+        if !item.form.is_repetition() {
             let filler = item.form == Form::Filler;
             stream.history.record(item, filler, plan.transport, moment.tick, moment.keep);
             stream.packets = stream.packets.wrapping_add(1);
             stream.octets = stream.octets.wrapping_add(cached.payload.len() as u32);
         }
-        if is_new && plan.transport.is_some() {
-            self.transport.record(len, item.form == Form::Repair, moment.now, moment.tick);
+        if let (Some(number), Some(estimation)) = (number, &mut self.estimation) {
+            let kind = match (item.form, cached.codec.kind()) {
+                (Form::Repair | Form::Probe, _) => PacketKind::Retransmission,
+                (Form::Filler, _) => PacketKind::Padding,
+                (Form::Media, MediaKind::Audio) => PacketKind::Audio,
+                (Form::Media, MediaKind::Video) => PacketKind::Video,
+            };
+            estimation.handle_sent(number, len, kind, item.timestamp, moment.now);
         }
         Ok(len)
     }

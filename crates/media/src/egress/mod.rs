@@ -1,6 +1,7 @@
 //! What goes to one receiver: a stream per section, the pacer between them and the wire, and what is remembered of it.
 
 pub(crate) mod downlink;
+pub(crate) mod estimation;
 pub(crate) mod history;
 pub(crate) mod outgoing;
 pub(crate) mod pacer;

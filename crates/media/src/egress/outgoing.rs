@@ -28,4 +28,13 @@ pub(crate) enum Form {
     Filler,
     /// Again, on the repair stream (RFC 4588) where there is one, else as the very same packet.
     Repair,
+    /// Again, on the repair stream, to find out what the line carries.
+    Probe,
+}
+
+impl Form {
+    /// The packet left before.
+    pub fn is_repetition(self) -> bool {
+        matches!(self, Self::Repair | Self::Probe)
+    }
 }

@@ -1,21 +1,17 @@
-//! What waits to be told: events and feedback, both bounded.
+//! What waits to be told, bounded.
 
 use std::collections::VecDeque;
 
 use crate::counters::MediaCounters;
-use crate::event::{Feedback, MediaEvent};
+use crate::event::MediaEvent;
 
 /// A room of twelve that changes all at once makes some three hundred.
 const MAX_EVENTS: usize = 1_024;
-
-/// A second of feedback of a whole room, not fetched.
-const MAX_FEEDBACK: usize = 256;
 
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     events: VecDeque<MediaEvent>,
-    feedback: VecDeque<Feedback>,
 }
 
 impl Events {
@@ -27,20 +23,7 @@ impl Events {
         self.events.push_back(event);
     }
 
-    /// Old feedback is of no use: it goes first.
-    pub fn push_feedback(&mut self, feedback: Feedback, counters: &mut MediaCounters) {
-        if self.feedback.len() >= MAX_FEEDBACK {
-            self.feedback.pop_front();
-            counters.events_dropped += 1;
-        }
-        self.feedback.push_back(feedback);
-    }
-
     pub fn poll(&mut self) -> Option<MediaEvent> {
         self.events.pop_front()
-    }
-
-    pub fn poll_feedback(&mut self) -> Option<Feedback> {
-        self.feedback.pop_front()
     }
 }

@@ -100,6 +100,11 @@ impl Room {
         let Some(participant) = self.participants.get(receiver) else { return };
         let (plans, demands, audio) = self.demands(receiver);
         let granted = allocate(participant.downlink.budget, audio, &demands);
+        let spent = audio + granted.iter().flatten().map(|step| step.rate).sum();
+        let wanted = audio + demands.iter().filter_map(|demand| demand.steps.last()).map(|step| step.rate).sum();
+        if let Some(participant) = self.participants.get_mut(receiver) {
+            participant.downlink.note_layers(spent, wanted);
+        }
         for plan in plans {
             let step = plan.demand.and_then(|index| granted.get(index).copied().flatten());
             self.aim_stream(receiver, plan, step, now);
@@ -214,12 +219,17 @@ fn steps(publication: &Publication, binding: &Binding) -> Vec<Step> {
 }
 
 /// What is above what goes out now is counted a little dearer: a rate that breathes at the edge of the budget should not
-/// switch layers with each breath.
+/// switch layers with each breath. A larger picture is counted at all its frames: it begins with a keyframe many times the
+/// size of another, and is not worth that if only every other frame of it fits.
 fn charge_steps_up(steps: &mut [Step], binding: &Binding) {
     let Some(current) = binding.selector.target() else { return };
     let above = |target: Target| (target.layer, target.temporal) > (current.layer, current.temporal);
+    let mut whole = Vec::from(&*steps);
+    whole.reverse();
     for step in steps.iter_mut().filter(|step| above(step.target)) {
-        step.rate = step.rate.scaled(STEP_UP);
+        let larger = step.target.layer > current.layer;
+        let all_frames = whole.iter().find(|one| larger && one.target.layer == step.target.layer);
+        step.rate = all_frames.map_or(step.rate, |whole| whole.rate).scaled(STEP_UP);
     }
 }
 

@@ -113,10 +113,10 @@ impl Room {
         }
     }
 
-    pub(super) fn configure_downlink(&mut self, key: ParticipantKey, spec: &DownlinkSpec) {
+    pub(super) fn configure_downlink(&mut self, key: ParticipantKey, spec: &DownlinkSpec, now: Instant) {
         let Some(slot) = self.participants.find(key) else { return };
         if let Some(participant) = self.participants.get_mut(slot) {
-            participant.downlink.configure(spec);
+            participant.downlink.configure(spec, &self.config, now);
         }
     }
 

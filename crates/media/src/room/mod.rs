@@ -4,6 +4,7 @@
 mod events;
 mod forward;
 mod layers;
+mod lines;
 mod membership;
 mod participant;
 mod receive;
@@ -17,13 +18,14 @@ mod wake;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
+use parlour_estimator::TracePoint;
 use parlour_model::command::{Leg, TrackSettings};
 use parlour_model::{Bitrate, Edge, LayerSpec, ParticipantKey, PublicationKey};
 
 use crate::config::MediaConfig;
 use crate::counters::MediaCounters;
 use crate::error::{RtcpDrop, RtpDrop};
-use crate::event::{Feedback, MediaEvent, ReceiverReport, Transmit};
+use crate::event::{MediaEvent, ReceiverReport, Transmit};
 use crate::ingress::Speakers;
 use crate::publication::Publication;
 use crate::room::events::Events;
@@ -103,9 +105,8 @@ impl Room {
 
     /// How `key` receives.
     pub fn set_downlink(&mut self, key: ParticipantKey, downlink: DownlinkSpec, now: Instant) {
-        let _ = now;
         self.wake = Wake::Unknown;
-        self.configure_downlink(key, &downlink);
+        self.configure_downlink(key, &downlink, now);
     }
 
     /// Binds a publication to a section of a receiver. Takes the place of what was on the same SSRC before. Refused, and
@@ -209,14 +210,15 @@ impl Room {
         self.events.poll()
     }
 
-    /// The next transport-wide feedback of a receiver, for its estimator; only with [`MediaConfig::estimate`].
-    pub fn poll_feedback(&mut self) -> Option<Feedback> {
-        self.events.poll_feedback()
-    }
-
     /// What was done so far.
     pub fn counters(&self) -> &MediaCounters {
         &self.counters
+    }
+
+    /// What is held true of a receiver's line, and why; `None` where nothing is estimated.
+    pub fn line_trace(&self, receiver: ParticipantKey, now: Instant) -> Option<TracePoint> {
+        let participant = self.participants.get(self.participants.find(receiver)?)?;
+        participant.downlink.estimation.as_ref().map(|estimation| estimation.trace(now))
     }
 
     /// How well a participant's two directions do; `None` if it is not here.

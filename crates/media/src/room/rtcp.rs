@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use parlour_model::{MediaKind, ParticipantKey};
-use parlour_rtp::rtcp::{self, Message, ReportBlock, SenderInfo, TransportFeedback};
+use parlour_rtp::rtcp::{self, Message, ReportBlock, SenderInfo};
 
 use crate::egress::downlink::Downlink;
 use crate::egress::history::Sent;
@@ -11,7 +11,6 @@ use crate::egress::outgoing::{Form, Outgoing};
 use crate::egress::repair::may_repeat;
 use crate::egress::stream::Reception;
 use crate::error::RtcpDrop;
-use crate::event::{Feedback, PacketResult};
 use crate::ingress::Role;
 use crate::publication::clock::SenderClock;
 use crate::room::Room;
@@ -26,6 +25,7 @@ impl Room {
     pub(super) fn receive_rtcp(&mut self, now: Instant, from: ParticipantKey, packet: &[u8]) -> Result<(), RtcpDrop> {
         let slot = self.participants.find(from).ok_or(RtcpDrop::UnknownParticipant)?;
         let mut outcome = Ok(());
+        self.heard(slot, now);
         for message in rtcp::parse(packet) {
             match message {
                 Ok(message) => self.handle_message(now, slot, &message),
@@ -82,6 +82,10 @@ impl Room {
             loss,
             jitter: Duration::from_micros(u64::from(block.jitter) * 1_000_000 / rate),
         });
+        let is_video = stream.binding.is_some_and(|binding| binding.kind == MediaKind::Video);
+        if let Some(estimation) = downlink.estimation.as_mut().filter(|_| is_video) {
+            estimation.handle_report(f64::from(block.fraction_lost) / 256.0, downlink.rtt, now);
+        }
         let echoed = stream.reports.iter().flatten().find(|&&(ntp, _)| ntp == block.last_sender_report);
         let Some(&(_, sent)) = echoed else { return };
         let held = Duration::from_micros(u64::from(block.delay_since_last_sender_report) * 1_000_000 / 65_536);
@@ -149,19 +153,5 @@ impl Room {
         if let Some(layer) = layer {
             self.request_keyframe(binding.publication, layer, now);
         }
-    }
-
-    fn handle_feedback(&mut self, now: Instant, slot: u16, feedback: &TransportFeedback<'_>) {
-        let Some(participant) = self.participants.get(slot).filter(|_| self.config.estimate) else { return };
-        let mut packets = Vec::with_capacity(usize::from(feedback.status_count));
-        for (sequence, arrival) in feedback.arrivals() {
-            if let Some(sent) = participant.downlink.transport.get(sequence) {
-                // Before zero on the receiver's clock is possible by its wrap only, and then for one message.
-                let arrival = arrival.map(|micros| Duration::from_micros(micros.max(0).unsigned_abs()));
-                packets.push(PacketResult { sent, arrival });
-            }
-        }
-        let feedback = Feedback { receiver: participant.key, at: now, packets };
-        self.events.push_feedback(feedback, &mut self.counters);
     }
 }

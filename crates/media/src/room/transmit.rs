@@ -63,6 +63,7 @@ impl Room {
         self.counters.packets_out += 1;
         self.counters.bytes_out += len as u64;
         self.counters.repaired_out += u64::from(item.form == Form::Repair);
+        self.counters.probes_out += u64::from(item.form == Form::Probe);
         self.counters.fillers_out += u64::from(item.form == Form::Filler);
         Ok(len)
     }

@@ -55,6 +55,7 @@ impl Room {
 
     fn upkeep_participant(&mut self, slot: u16, now: Instant) {
         self.send_feedback(slot, now);
+        self.upkeep_line(slot, now);
         let Some(participant) = self.participants.get_mut(slot) else { return };
         let due = participant.next_report <= now;
         if due {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use parlour_media::{ForwardDrop, MediaConfig, MediaEvent, RtpDrop, UplinkSpec};
+use parlour_media::{ForwardDrop, MediaEvent, RtpDrop, UplinkSpec};
 use parlour_model::command::{Leg, TrackSettings};
 use parlour_model::{Bitrate, Codec, Edge, Medium, ParticipantKey, PublicationKey};
 use parlour_rtp::{AudioLevel, red};
@@ -11,7 +11,8 @@ use proptest::prelude::*;
 
 use crate::stage::{
     CAMERA, Camera, MICROPHONE, Microphone, OPUS_PT, OUT_CAMERA_PT, OUT_OPUS_PT, OUT_RED_PT, PUBLISHER, RECEIVER,
-    RED_PT, Stage, camera_section, camera_subscription, extensions, microphone_section, microphone_subscription,
+    RED_PT, Stage, camera_section, camera_subscription, extensions, fixed_budget, microphone_section,
+    microphone_subscription,
 };
 
 #[test]
@@ -214,7 +215,7 @@ fn a_publisher_that_begins_anew_is_followed_without_a_gap() {
 #[test]
 fn h264_begins_at_its_parameter_sets() {
     let section = parlour_media::IngressSection { codec: Codec::H264, ..camera_section(&[]) };
-    let mut stage = Stage::with(&MediaConfig::default(), vec![section]);
+    let mut stage = Stage::with(&fixed_budget(), vec![section]);
     stage.room.subscribe(camera_subscription(RECEIVER), stage.now);
     let mut camera = Camera::new(None);
     let mut nal = |bytes: &[u8]| {
@@ -252,7 +253,7 @@ fn a_muted_camera_is_not_forwarded_and_needs_a_keyframe_afterwards() {
 
 #[test]
 fn a_track_that_begins_muted_is_silent_until_it_is_unmuted() {
-    let mut stage = Stage::empty(&MediaConfig::default());
+    let mut stage = Stage::empty(&fixed_budget());
     stage.room.set_muted(MICROPHONE, true, stage.now);
     let mut stage = stage.furnished(vec![microphone_section()]);
     stage.room.subscribe(microphone_subscription(RECEIVER), stage.now);
@@ -267,7 +268,7 @@ fn a_track_that_begins_muted_is_silent_until_it_is_unmuted() {
 #[test]
 fn redundancy_inside_of_end_to_end_encryption_passes_as_it_is_or_not_at_all() {
     let section = parlour_media::IngressSection { encrypted: true, ..microphone_section() };
-    let mut stage = Stage::with(&MediaConfig::default(), vec![section]);
+    let mut stage = Stage::with(&fixed_budget(), vec![section]);
     let other = crate::stage::OTHER;
     stage.room.subscribe(microphone_subscription(RECEIVER), stage.now);
     let with_red = parlour_media::SubscriptionSpec { red: Some(OUT_RED_PT), ..microphone_subscription(other) };
@@ -310,7 +311,7 @@ fn a_disabled_track_stays_so_when_its_section_changes() {
 
 #[test]
 fn redundant_audio_passes_to_those_who_take_it_and_is_unwrapped_for_others() {
-    let mut stage = Stage::with(&MediaConfig::default(), vec![camera_section(&[]), microphone_section()]);
+    let mut stage = Stage::with(&fixed_budget(), vec![camera_section(&[]), microphone_section()]);
     let other = crate::stage::OTHER;
     stage.room.subscribe(microphone_subscription(RECEIVER), stage.now);
     let with_red = parlour_media::SubscriptionSpec { red: Some(OUT_RED_PT), ..microphone_subscription(other) };

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use parlour_media::{MediaConfig, RtpDrop};
+use parlour_media::RtpDrop;
 use parlour_model::Bitrate;
 use parlour_rtp::rtx;
 
 use crate::stage::{
-    Camera, Microphone, OUT_RTX_PT, RECEIVER, Received, Stage, camera_section, camera_subscription, microphone_section,
-    microphone_subscription,
+    Camera, Microphone, OUT_RTX_PT, RECEIVER, Received, Stage, camera_section, camera_subscription, fixed_budget,
+    microphone_section, microphone_subscription,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -55,7 +55,7 @@ fn a_receiver_gets_what_it_misses_on_its_repair_stream() {
 
 #[test]
 fn without_a_repair_stream_the_very_same_packet_is_repeated() {
-    let mut stage = Stage::with(&MediaConfig::default(), vec![camera_section(&[])]);
+    let mut stage = Stage::with(&fixed_budget(), vec![camera_section(&[])]);
     let plain = parlour_media::SubscriptionSpec { rtx: None, rtx_ssrc: None, ..camera_subscription(RECEIVER) };
     stage.room.subscribe(plain, stage.now);
     let mut camera = Camera::new(None);
@@ -110,7 +110,7 @@ fn a_storm_of_requests_gets_a_bounded_answer() {
 
 #[test]
 fn stale_audio_is_not_repeated_and_fresh_audio_is() {
-    let mut stage = Stage::with(&MediaConfig::default(), vec![microphone_section()]);
+    let mut stage = Stage::with(&fixed_budget(), vec![microphone_section()]);
     stage.room.subscribe(microphone_subscription(RECEIVER), stage.now);
     let mut microphone = Microphone::default();
     stage.send(&microphone.packet(b"old")).unwrap();
@@ -126,7 +126,7 @@ fn stale_audio_is_not_repeated_and_fresh_audio_is() {
 #[test]
 fn nothing_is_asked_of_a_publisher_that_did_not_negotiate_it() {
     let section = parlour_media::IngressSection { nack: false, ..camera_section(&[]) };
-    let mut stage = Stage::with(&MediaConfig::default(), vec![section]);
+    let mut stage = Stage::with(&fixed_budget(), vec![section]);
     stage.room.subscribe(camera_subscription(RECEIVER), stage.now);
     let frame = Camera::new(None).keyframe(5);
     stage.send_all(&frame[..2]);
@@ -173,7 +173,7 @@ fn a_request_of_a_receiver_is_relayed_merged_and_throttled() {
 #[test]
 fn a_publisher_that_knows_only_fir_is_asked_by_fir() {
     let section = parlour_media::IngressSection { pli: false, ..camera_section(&[]) };
-    let mut stage = Stage::with(&MediaConfig::default(), vec![section]);
+    let mut stage = Stage::with(&fixed_budget(), vec![section]);
     stage.room.subscribe(camera_subscription(RECEIVER), stage.now);
     let mut camera = Camera::new(None);
     stage.send_all(&camera.delta(2));

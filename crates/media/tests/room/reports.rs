@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use parlour_media::MediaConfig;
 use parlour_rtp::rtcp::{Message, ReportBlock, SenderInfo, SenderReport, compact_ntp};
 
 use crate::stage::{
-    Camera, Microphone, PUBLISHER, RECEIVER, Stage, camera_section, camera_subscription, microphone_section,
-    microphone_subscription,
+    Camera, Microphone, PUBLISHER, RECEIVER, Stage, camera_section, camera_subscription, fixed_budget,
+    microphone_section, microphone_subscription,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -71,7 +70,7 @@ fn a_switch_of_layers_keeps_the_time_by_the_publishers_reports() {
 
 #[test]
 fn reports_of_a_room_are_spread_over_the_interval() {
-    let config = MediaConfig::default();
+    let config = fixed_budget();
     let mut stage = Stage::with(&config, vec![camera_section(&[]), microphone_section()]);
     stage.room.subscribe(microphone_subscription(RECEIVER), stage.now);
     let mut microphone = Microphone::default();
@@ -186,27 +185,8 @@ fn what_was_repeated_to_a_receiver_is_not_held_against_its_line() {
 }
 
 #[test]
-fn feedback_of_a_receiver_names_what_was_sent_and_what_arrived() {
-    let config = MediaConfig { estimate: true, ..MediaConfig::default() };
-    let mut stage = Stage::with(&config, vec![camera_section(&[])]);
-    stage.room.subscribe(camera_subscription(RECEIVER), stage.now);
-    stage.send_all(&Camera::new(None).keyframe(3));
-    let arrivals = [Some(1_000), None, Some(5_000)];
-    let observed = parlour_rtp::rtcp::transport::Observed { feedback_count: 0, base_sequence: 0, arrivals: &arrivals };
-    stage.rtcp_from(RECEIVER, |writer| {
-        writer.transport_feedback(1, 2, &observed).unwrap();
-    });
-    let feedback = stage.room.poll_feedback().unwrap();
-    assert_eq!(feedback.receiver, RECEIVER);
-    let fates: Vec<_> = feedback.packets.iter().map(|packet| (packet.sent.at, packet.arrival.is_some())).collect();
-    assert_eq!(fates, [(stage.start, true), (stage.start, false), (stage.start, true)]);
-    let sizes: Vec<_> = stage.camera().iter().map(|got| got.bytes.len()).collect();
-    assert_eq!(feedback.packets.iter().map(|packet| usize::from(packet.sent.size)).collect::<Vec<_>>(), sizes);
-}
-
-#[test]
 fn a_section_without_transport_feedback_is_not_numbered() {
-    let mut stage = Stage::with(&MediaConfig::default(), vec![camera_section(&[])]);
+    let mut stage = Stage::with(&fixed_budget(), vec![camera_section(&[])]);
     let spec = parlour_media::SubscriptionSpec { transport_cc: false, ..camera_subscription(RECEIVER) };
     stage.room.subscribe(spec, stage.now);
     stage.send_all(&Camera::new(None).keyframe(1));

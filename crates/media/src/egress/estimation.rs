@@ -1,0 +1,225 @@
+//! What one receiver's line carries: the estimator, fed with what is sent and with what feedback says of it, and what
+//! follows for speed and probes. Which layers the budget buys is decided elsewhere (docs/allocation.md).
+
+use std::time::{Duration, Instant};
+
+use parlour_estimator::{
+    Burst, Config, Estimate, Estimator, PacketKind, PacketResult, ReceiverReport, SentPacket, TracePoint,
+};
+use parlour_model::{Bitrate, DataSize};
+
+use crate::config::MediaConfig;
+
+/// IPv4 and UDP headers and the SRTP tag of AES-GCM: what a packet is longer on the line than when it is written.
+const BELOW_RTP: usize = 28 + 16;
+
+/// Of what a line carries, the share that is RTP payload at the size of video packets; the allocation counts payloads.
+const PAYLOAD_SHARE: f64 = 0.93;
+
+/// Of the capacity, what is asked for when nothing has to drain: the estimator's own share.
+const LASTING_SHARE: f64 = 0.975;
+
+/// A target this far below the capacity is more than a queue that drains: the line got slower, and the estimator has yet to
+/// be sure by how much. Layers follow at once, to what is delivered, which is the target and what the drain takes.
+const FALLEN: f64 = 0.7;
+const DELIVERED: f64 = 1.3;
+
+/// A line that carries this many times what is sent on it needs no pacing: a frame is through before the next begins, and
+/// speech behind it waits for less than a frame's time.
+const UNPACED: f64 = 2.0;
+
+/// A client that agreed to send feedback and sends none for this long will not.
+const ANSWER_TIME: Duration = Duration::from_secs(3);
+
+/// What such a client is sent: enough for a fair picture, not too much for most lines.
+const UNANSWERED: Bitrate = Bitrate::kbps(1_500);
+
+/// Layers are chosen anew when the budget has moved by this share since they were chosen last.
+const TELLING_CHANGE: f64 = 0.04;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Estimation {
+    estimator: Estimator,
+    answer: Answer,
+    probe: Option<Probe>,
+    last_probe: u32,
+    /// The budget that layers were chosen with.
+    told: Bitrate,
+    results: Vec<PacketResult>,
+}
+
+/// Whether the client sends the feedback that it agreed to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Nothing was sent that it could be about.
+    NotDue,
+    /// It should come until then.
+    Awaited(Instant),
+    /// It did not.
+    Overdue,
+    /// It does.
+    Comes,
+}
+
+/// A probe under way.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    id: u32,
+    rate: Bitrate,
+    left: u64,
+    next: Instant,
+}
+
+/// What the line allows now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    /// For payloads, audio included.
+    pub budget: Bitrate,
+    /// How fast video may leave; `None`: at once.
+    pub pace: Option<Bitrate>,
+    /// Layers should be chosen anew.
+    pub telling: bool,
+}
+
+impl Estimation {
+    pub fn new(config: &MediaConfig, now: Instant) -> Self {
+        let config = Config { initial: config.initial_budget, ceiling: config.budget, ..Config::default() };
+        Self {
+            estimator: Estimator::new(config, now),
+            answer: Answer::NotDue,
+            probe: None,
+            last_probe: 0,
+            told: config.initial,
+            results: Vec::new(),
+        }
+    }
+
+    /// What all layers that are wanted would take.
+    pub fn handle_demand(&mut self, demand: Bitrate) {
+        self.estimator.handle_demand(demand.scaled(1.0 / PAYLOAD_SHARE));
+    }
+
+    /// A packet of `len` bytes was written. `frame` is another number for each frame of a stream.
+    pub fn handle_sent(&mut self, sequence: u64, len: usize, kind: PacketKind, frame: u32, now: Instant) {
+        let size = (len + BELOW_RTP) as u64;
+        let burst = match (&mut self.probe, kind) {
+            (Some(probe), PacketKind::Video | PacketKind::Padding | PacketKind::Retransmission) => {
+                probe.left = probe.left.saturating_sub(size);
+                Burst::Probe(probe.id)
+            }
+            (None, PacketKind::Video) => Burst::Frame(frame),
+            _ => Burst::None,
+        };
+        self.probe = self.probe.filter(|probe| probe.left > 0);
+        self.estimator.handle_sent(SentPacket { seq: sequence, size: DataSize::bytes(size), at: now, kind, burst });
+        if self.answer == Answer::NotDue {
+            self.answer = Answer::Awaited(now + ANSWER_TIME);
+        }
+    }
+
+    /// Transport-wide feedback; `newest` is the last number given out.
+    pub fn handle_feedback(&mut self, newest: u64, arrivals: impl Iterator<Item = (u16, Option<i64>)>, now: Instant) {
+        self.results.clear();
+        self.results.extend(arrivals.filter_map(|(number, arrival)| {
+            let seq = newest.checked_sub(u64::from((newest as u16).wrapping_sub(number)))?;
+            // Before zero on the receiver's clock is possible by its wrap only, and then for one message.
+            let arrival = arrival.map(|micros| Duration::from_micros(micros.max(0).unsigned_abs()));
+            Some(PacketResult { seq, arrival })
+        }));
+        self.estimator.handle_feedback(&self.results, now);
+        self.answer = Answer::Comes;
+    }
+
+    /// A report block of a stream that carries most of what is sent.
+    pub fn handle_report(&mut self, fraction_lost: f64, rtt: Option<Duration>, now: Instant) {
+        self.estimator.handle_receiver_report(ReceiverReport { fraction_lost, rtt }, now);
+    }
+
+    /// Anything came from the client.
+    pub fn handle_heard(&mut self, now: Instant) {
+        self.estimator.handle_heard(now);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if matches!(self.answer, Answer::Awaited(until) if until <= now) {
+            self.answer = Answer::Overdue;
+        }
+        self.estimator.handle_timeout(now);
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let probe = self.probe.map(|probe| probe.next);
+        let answer = if let Answer::Awaited(until) = self.answer { Some(until) } else { None };
+        [self.estimator.poll_timeout(), probe, answer].into_iter().flatten().min()
+    }
+
+    /// What follows from the estimate, for a receiver that is being sent `spent`.
+    pub fn allowance(&mut self, spent: Bitrate) -> Allowance {
+        let estimate = self.estimator.estimate();
+        let (line, pace) = if self.answer == Answer::Overdue {
+            (UNANSWERED, None)
+        } else {
+            (lasting(&estimate), self.pace(&estimate, spent))
+        };
+        let budget = line.scaled(PAYLOAD_SHARE);
+        let moved = budget.as_bps().abs_diff(self.told.as_bps()) as f64;
+        let telling = moved > self.told.as_bps() as f64 * TELLING_CHANGE;
+        if telling {
+            self.told = budget;
+        }
+        Allowance { budget, pace, telling }
+    }
+
+    fn pace(&self, estimate: &Estimate, spent: Bitrate) -> Option<Bitrate> {
+        if let Some(probe) = self.probe {
+            return Some(probe.rate.max(estimate.pacing_rate));
+        }
+        let held = estimate.pacing_rate == Bitrate::ZERO;
+        (held || estimate.capacity < spent.scaled(UNPACED / PAYLOAD_SHARE)).then_some(estimate.pacing_rate)
+    }
+
+    /// Something is to be found out that was not begun yet.
+    pub fn wants_probe(&self) -> bool {
+        self.estimator.estimate().probe.is_some_and(|plan| plan.id != self.last_probe)
+    }
+
+    /// Begins what is to be found out; there is something to fill it with.
+    pub fn begin_probe(&mut self, now: Instant) {
+        let Some(plan) = self.estimator.estimate().probe.filter(|plan| plan.id != self.last_probe) else { return };
+        self.last_probe = plan.id;
+        self.probe = Some(Probe { id: plan.id, rate: plan.rate, left: plan.size.as_bytes(), next: now });
+    }
+
+    /// Whether something should be repeated now to fill a probe that media does not fill.
+    pub fn wants_filling(&self, now: Instant) -> bool {
+        self.probe.is_some_and(|probe| probe.next <= now)
+    }
+
+    /// A packet of `len` bytes fills the probe; the next waits for its turn.
+    pub fn fill(&mut self, len: usize) {
+        if let Some(probe) = &mut self.probe {
+            let seconds = (len + BELOW_RTP) as f64 * 8.0 / (probe.rate.as_bps() as f64).max(1.0);
+            probe.next += Duration::from_secs_f64(seconds.min(1.0));
+        }
+    }
+
+    pub fn trace(&self, now: Instant) -> TracePoint {
+        self.estimator.trace(now)
+    }
+
+    /// There is nothing to fill it with.
+    pub fn give_up_probe(&mut self) {
+        self.probe = None;
+    }
+}
+
+/// What layers are chosen for: not for a queue that is gone in a moment.
+fn lasting(estimate: &Estimate) -> Bitrate {
+    let steady = estimate.capacity.scaled(LASTING_SHARE).max(estimate.target);
+    if estimate.target < estimate.capacity.scaled(FALLEN) {
+        steady.min(estimate.target.scaled(DELIVERED))
+    } else {
+        steady
+    }
+}
