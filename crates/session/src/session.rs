@@ -39,8 +39,9 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// Within 20 s of a tab's end its person is gone for the others; detecting the loss takes up to 5 s of them.
-    pub const RESUME_WINDOW: Duration = Duration::from_secs(15);
+    /// Within 20 s of a machine's end its person is gone for the others: noticing the silence takes 5 s of them, and
+    /// telling needs a little.
+    pub const RESUME_WINDOW: Duration = Duration::from_secs(14);
 }
 
 impl Default for SessionOptions {

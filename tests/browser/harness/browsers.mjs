@@ -69,6 +69,26 @@ export async function launchChromium(extraFlags = []) {
   };
 }
 
+/** A Chromium whose machine can vanish: all of its processes stand still at once, and nobody is told. */
+export async function launchDoomedChromium() {
+  const server = await chromium.launchServer({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+  const browser = await chromium.connect(server.wsEndpoint());
+  // A process group of its own, with the network's and the pages' processes in it.
+  const signal = (name) => process.kill(-server.process().pid, name);
+  return {
+    open: async (url) => {
+      const page = await (await browser.newContext()).newPage();
+      await page.goto(url);
+      return page;
+    },
+    vanish: () => signal("SIGSTOP"),
+    close: async () => {
+      signal("SIGCONT");
+      await server.kill();
+    },
+  };
+}
+
 export async function launchFirefox() {
   const browser = await puppeteer.launch({
     browser: "firefox",

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { picture } from "../harness/artifacts.mjs";
 import { checkAccessible } from "../harness/axe.mjs";
-import { audience, button, enterCall, link, pictureMoves, says } from "../harness/page.mjs";
+import { launchDoomedChromium } from "../harness/browsers.mjs";
+import { audience, enterCall, link, pictureMoves, says } from "../harness/page.mjs";
 import { startServer } from "../harness/server.mjs";
 import { openStage } from "../harness/stage.mjs";
 import { until } from "../harness/until.mjs";
@@ -17,8 +18,6 @@ test("the page when things end otherwise", async (t) => {
 
   await t.test("an invalid link is told in plain words", async () => {
     const refused = await stage.chromium.open(`${stage.server.page}/join#token=${forged(stage.tokenFor("eve", "client"))}`);
-    await until("the device check is ready", async () => button(refused, "Join the session").isEnabled());
-    await button(refused, "Join the session").click();
     await refused.getByText("This link is not valid any more.").waitFor({ timeout: 20_000 });
     await checkAccessible(refused, "a refused link");
     await refused.close();
@@ -35,7 +34,7 @@ test("the page when things end otherwise", async (t) => {
     await picture(page, "reconnecting");
     again = await startServer(stage.server.ports);
     t.after(() => again.stop());
-    await says(page, "ingrid can see and hear you.", 40_000);
+    await says(page, "You and ingrid can hear each other.", 40_000);
     await pictureMoves(page, "ingrid");
     await ingrid.perceives({ identity: "anna" });
   });
@@ -49,6 +48,20 @@ test("the page when things end otherwise", async (t) => {
   });
 
   await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
+});
+
+test("a machine that vanishes is gone for the others within 20 s", async (t) => {
+  const stage = await openStage(t);
+  const doomed = await launchDoomedChromium();
+  t.after(() => doomed.close());
+  const anna = await stage.seat("anna", { role: "therapist" });
+  const ben = await stage.seat("ben", { open: doomed.open });
+  await anna.perceives(ben);
+  const vanished = performance.now();
+  doomed.vanish();
+  await until("ben is gone", async () => !(await anna.names()).includes("ben"), 20_000);
+  t.diagnostic(`gone after ${((performance.now() - vanished) / 1000).toFixed(1)} s`);
+  await stage.checkClean();
 });
 
 /** The same claims under another signature. */

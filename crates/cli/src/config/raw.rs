@@ -170,7 +170,7 @@ impl Default for RawSessions {
             max_participants: policy.max_participants,
             idle_end_minutes: policy.idle_end_minutes,
             max_minutes: policy.max_minutes,
-            resume_seconds: 15,
+            resume_seconds: 14,
             ad_hoc: false,
             region: None,
         }

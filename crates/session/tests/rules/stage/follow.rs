@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use parlour_model::session::{Admission, Departure, RecordingPolicy, SessionCommand, SessionEvent, SessionReply};
 use parlour_model::{Encryption, Entry, Grants, ParticipantKey, Role};
+use parlour_session::SessionOptions;
 
 use super::cast::Who;
 use super::oracle::{Fact, Oracle};
@@ -98,7 +99,7 @@ impl Oracle {
     pub fn left(&mut self, who: Who, how: Departure, now: Instant) {
         let fact = &self.facts[&who];
         if how == Departure::QuickExit && fact.admission == Admission::Admitted {
-            self.ghosts.insert(who, (now + Duration::from_secs(15), fact.agreed));
+            self.ghosts.insert(who, (now + SessionOptions::RESUME_WINDOW, fact.agreed));
         }
         let waiting_room = self.policy.waiting_room;
         let fact = self.facts.get_mut(&who).expect("known");
