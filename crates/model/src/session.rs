@@ -501,6 +501,8 @@ pub enum SessionEvent {
     Signal(Identity),
     /// Someone left at once. Private: to therapists and the audit log only.
     QuickExit(Identity),
+    /// Whoever left at once is seen by the other clients no more, as a lost line would be. Views may have changed.
+    Unseen(Identity),
     /// Another device may take this seat.
     HandOverOffered(Identity),
     /// The seat moved from one connection to the other.

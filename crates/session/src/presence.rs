@@ -83,8 +83,11 @@ impl Ghosts {
         }
     }
 
-    fn expire(&mut self, now: Instant) {
-        self.ghosts.retain(|ghost| ghost.until > now);
+    /// Takes those away whose time is over; who they were.
+    fn expire(&mut self, now: Instant) -> Vec<Identity> {
+        let (gone, left) = std::mem::take(&mut self.ghosts).into_iter().partition(|ghost| ghost.until <= now);
+        self.ghosts = left;
+        Vec::into_iter(gone).map(|ghost: Ghost| ghost.identity).collect()
     }
 
     fn next(&self) -> Option<Instant> {
@@ -133,7 +136,9 @@ impl Session {
         }
         self.expire_lines(now);
         self.expire_take_overs(now);
-        self.ghosts.expire(now);
+        for identity in self.ghosts.expire(now) {
+            self.tell(SessionEvent::Unseen(identity));
+        }
         self.open_on_time(now);
         self.expire_grace(now);
         self.keep_hours(now);

@@ -74,6 +74,7 @@ fn words(event: &SessionEvent) -> Option<(Action, Option<&Identity>, String)> {
         | SessionEvent::Signal(_)
         // `Departed` says it.
         | SessionEvent::QuickExit(_)
+        | SessionEvent::Unseen(_)
         | SessionEvent::HandOverOffered(_)
         | SessionEvent::HandedOver { .. }
         | SessionEvent::TrackPublished { .. }

@@ -249,8 +249,10 @@ fn a_quick_exit_is_told_to_therapists_and_looks_lost_to_the_partner() {
     assert!(stage.told.contains(&SessionEvent::QuickExit(A.identity())));
     assert!(stage.session.roster(b).any(|key| key == a) && !stage.session.roster(t).any(|key| key == a));
     assert!(!stage.session.edges().iter().any(|edge| edge.publisher == a || edge.receiver == a));
+    assert!(!stage.told.contains(&SessionEvent::Unseen(A.identity())));
     stage.wait(15);
     assert!(!stage.session.roster(b).any(|key| key == a));
+    assert!(stage.told.contains(&SessionEvent::Unseen(A.identity())), "whoever shows views must look again");
 }
 
 #[test]
