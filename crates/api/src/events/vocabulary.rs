@@ -1,11 +1,11 @@
 //! What is told outside of what a session tells: stable words and thin facts. Identities as the integrator gave them,
 //! ids and times; no names, no texts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use parlour_model::session::{MuteTarget, SessionEvent, SessionPhase, Space};
 use parlour_model::view::FloorFacts;
-use parlour_model::{Identity, Medium, SessionId, SessionNotice};
+use parlour_model::{Identity, Medium, ParticipantKey, ParticipantSid, SessionId, SessionNotice};
 use serde_json::{Value, json};
 
 /// Sessions whose beginning is remembered. Far more than run at once; when it is reached all are forgotten, and some
@@ -15,10 +15,20 @@ const MAX_RUNNING: usize = 65_536;
 /// An event's type and its facts as JSON.
 pub(crate) type Told = (&'static str, String);
 
-/// Finds the words. Remembers which sessions run, so that the first thing to happen in one is preceded by its start.
+/// Stays remembered of one session; the oldest is forgotten first. Of those that are over, only the last ones are still
+/// told of.
+const MAX_STAYS: usize = 64;
+
+/// Finds the words. Remembers which sessions run, so that the first thing to happen in one is preceded by its start, and
+/// which stay a seat is, so that it can be told of one that is gone.
 #[derive(Default)]
 pub(crate) struct Vocabulary {
-    rooms: HashMap<SessionId, String>,
+    openings: HashMap<SessionId, Opening>,
+}
+
+struct Opening {
+    room: String,
+    stays: BTreeMap<ParticipantKey, ParticipantSid>,
 }
 
 impl Vocabulary {
@@ -28,34 +38,56 @@ impl Vocabulary {
         if self.begins(notice) {
             told.push(("session.started", json!({ "room": notice.room }).to_string()));
         }
+        let stay = self.stay(notice);
         if let SessionEvent::Ended(_) = notice.event {
-            self.rooms.remove(&notice.session);
+            self.openings.remove(&notice.session);
         }
-        if let Some((kind, facts)) = words(&notice.event) {
-            told.push((kind, with(facts, notice).to_string()));
+        if let Some((kind, mut facts)) = words(&notice.event) {
+            facts["room"] = notice.room.as_str().into();
+            if let Some(sid) = stay {
+                facts["participant"] = sid.as_str().into();
+            }
+            told.push((kind, facts.to_string()));
         }
         told
     }
 
+    fn stay(&mut self, notice: &SessionNotice) -> Option<ParticipantSid> {
+        let (key, opening) = (seat(&notice.event)?, self.openings.get_mut(&notice.session)?);
+        if let Some(sid) = &notice.participant {
+            opening.stays.insert(key, sid.clone());
+            if opening.stays.len() > MAX_STAYS {
+                opening.stays.pop_first();
+            }
+        }
+        opening.stays.get(&key).cloned()
+    }
+
     fn begins(&mut self, notice: &SessionNotice) -> bool {
-        if self.rooms.get(&notice.session) == Some(&notice.room) {
+        if self.openings.get(&notice.session).is_some_and(|opening| opening.room == notice.room) {
             return false;
         }
-        if self.rooms.len() >= MAX_RUNNING {
-            self.rooms.clear();
+        if self.openings.len() >= MAX_RUNNING {
+            self.openings.clear();
         }
-        self.rooms.insert(notice.session.clone(), notice.room.clone());
+        let opening = Opening { room: notice.room.clone(), stays: BTreeMap::new() };
+        self.openings.insert(notice.session.clone(), opening);
         true
     }
 }
 
-/// The facts of an event and those of every event: which opening of the session, and which stay.
-fn with(mut facts: Value, notice: &SessionNotice) -> Value {
-    facts["room"] = notice.room.as_str().into();
-    if let Some(sid) = &notice.participant {
-        facts["participant"] = sid.as_str().into();
+/// Which seat an event is about.
+fn seat(event: &SessionEvent) -> Option<ParticipantKey> {
+    match event {
+        SessionEvent::Joined { key, .. }
+        | SessionEvent::Moved { key, .. }
+        | SessionEvent::Departed { key, .. }
+        | SessionEvent::Mute { key, .. }
+        | SessionEvent::TrackPublished { key, .. }
+        | SessionEvent::TrackUnpublished { key, .. }
+        | SessionEvent::HandedOver { to: key, .. } => Some(*key),
+        _ => None,
     }
-    facts
 }
 
 /// The word and facts of an event. `None`: it is not told, because it holds text or follows from another.
@@ -143,8 +175,8 @@ fn muted(target: MuteTarget) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use parlour_model::session::EndReason;
-    use parlour_model::{ParticipantKey, Redacted, Role};
+    use parlour_model::session::{Departure, EndReason};
+    use parlour_model::{Redacted, Role};
 
     use super::*;
 
@@ -165,7 +197,7 @@ mod tests {
         assert_eq!(kinds(vocabulary.words(&notice("RM_2", locked()))), ["session.started", "session.lock"]);
         let ended = notice("RM_2", SessionEvent::Ended(EndReason::Idle));
         assert_eq!(vocabulary.words(&ended), [("session.ended", r#"{"reason":"idle","room":"RM_2"}"#.to_owned())]);
-        assert!(vocabulary.rooms.is_empty());
+        assert!(vocabulary.openings.is_empty());
     }
 
     #[test]
@@ -187,5 +219,9 @@ mod tests {
             facts,
             json!({ "identity": "ada", "role": "client", "place": "waiting", "participant": "PA_1", "room": "RM_1" })
         );
+        // Who is gone has no stay any more, and is told of by the one there was.
+        let departed = SessionEvent::Departed { key, identity: "ada".into(), how: Departure::Left };
+        let told = vocabulary.words(&notice("RM_1", departed));
+        assert!(told[0].1.contains("\"participant\":\"PA_1\""), "{told:?}");
     }
 }
