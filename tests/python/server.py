@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def config(http: int, media: int, stun: int) -> str:
+def config(http: int, media: int, stun: int, ad_hoc: bool) -> str:
     return f"""
 [http]
 listen = "127.0.0.1:{http}"
@@ -35,7 +36,7 @@ stun_port = {stun}
 workers = 1
 
 [sessions]
-ad_hoc = true
+ad_hoc = {str(ad_hoc).lower()}
 waiting_room = false
 duplicate_identity = "replace"
 
@@ -47,23 +48,52 @@ secret = "{API_SECRET}"
 class Server:
     """Started on entry, interrupted on exit; a run that logs an ERROR or panics fails."""
 
+    def __init__(self, ad_hoc: bool = True, extra: str = ""):
+        self.ad_hoc, self.extra = ad_hoc, extra
+
     def __enter__(self) -> "Server":
         self.folder = tempfile.TemporaryDirectory(prefix="parlour-python-")
         folder = pathlib.Path(self.folder.name)
         http = free_port()
-        file = folder / "parlour.toml"
-        file.write_text(config(http, free_port(), free_port()))
+        self.file = folder / "parlour.toml"
+        self.file.write_text(config(http, free_port(), free_port(), self.ad_hoc) + self.extra)
+        self.store = folder / "parlour.db"
         self.log = folder / "log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen([BINARY, "serve", "--config", str(file)], stdout=log, stderr=log)
         self.page = f"http://127.0.0.1:{http}"
         self.url = f"ws://127.0.0.1:{http}"
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Begins, or begins again with the same store and ports."""
+        with self.log.open("ab") as log:
+            # SIGXFSZ stays ignored, as it is here: see `block_store`.
+            command = [BINARY, "serve", "--config", str(self.file)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, restore_signals=False)
         try:
             self._wait_until_ready()
         except BaseException:
             self.__exit__(None, None, None)
             raise
-        return self
+
+    def block_store(self) -> None:
+        """From now on no file can be written by the server, as on a full disk."""
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+
+    def unblock_store(self) -> None:
+        """There is room again."""
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess:
+        """Another command of the same program, on the same configuration."""
+        command = [BINARY, *words, "--config", str(self.file)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def key(self, *scopes: str) -> str:
+        """An API key."""
+        made = self.run("key", "create", "--scopes", ",".join(scopes) or "all")
+        assert made.returncode == 0, made.stderr
+        return made.stdout.strip()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + 15
@@ -74,7 +104,7 @@ class Server:
                 with urllib.request.urlopen(f"{self.page}/readyz", timeout=1):
                     return
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.02)
         raise RuntimeError(f"the server is not ready: {self.log.read_text()}")
 
     def __exit__(self, *_exc) -> None:
