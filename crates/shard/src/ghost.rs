@@ -34,6 +34,8 @@ impl RoomContext<'_> {
         let silent_from = self.now.checked_add(self.config.peer.times().consent_lost);
         if let Some(participant) = self.participant(key) {
             participant.ghost = Some(Ghost { edges, silent_from });
+            // Answered now, it would name no section at all, and take the tracks back.
+            participant.publishing.waiting_offer = None;
         }
     }
 
