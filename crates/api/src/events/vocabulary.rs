@@ -95,7 +95,7 @@ fn words(event: &SessionEvent) -> Option<(&'static str, Value)> {
     use SessionEvent as E;
     Some(match event {
         E::Phase(phase @ (SessionPhase::Open | SessionPhase::Live)) => ("session.phase", json!({ "phase": phase })),
-        E::Phase(_) | E::Close { .. } | E::WaitingMessage(_) | E::HandOverOffered(_) => return None,
+        E::Phase(_) | E::Close { .. } | E::WaitingMessage(_) | E::HandOverOffered(_) | E::Unseen(_) => return None,
         E::Ended(reason) => ("session.ended", json!({ "reason": reason })),
         E::Joined { identity, role, space, .. } => {
             ("participant.joined", json!({ "identity": identity, "role": role, "place": place(*space) }))
