@@ -21,13 +21,13 @@ use self::probing::Probing;
 use crate::loss::{LossJudge, Verdict};
 use crate::observer::Observation;
 use crate::train::Trains;
-use crate::types::{Config, Reason, State};
+use crate::types::{Config, PacketKind, Reason, State};
 
 /// Sent on average, of the capacity. The rest is what the variation of frame sizes needs (bandwidth.md, idea 1).
 const UTILISATION: f64 = 0.98;
 /// Delay above the smallest aimed at when the line is full: jitter of 5 ms without reordering stands at 8 to 12 ms on a
 /// full line (B1: 11 ms here gave 95.8 % of use with 17 ms of true queue at p95, 17 ms gave 96.9 % with 29 ms).
-const QUEUE_TARGET: f64 = 14_000.0;
+const QUEUE_TARGET: f64 = 15_500.0;
 /// And this much more for each microsecond by which the low quantile moves from message to message.
 const JITTER_FACTOR: f64 = 1.5;
 /// Above target and noise by this much, the queue is a standing one.
@@ -38,13 +38,12 @@ const BURST_FACTOR: f64 = 1.5;
 const RECOVERY_FACTOR: f64 = 2.0;
 /// Media that sent less than this share of the rate, in the last quarter second and in this time, did not try it out.
 const LIMITED_BELOW: f64 = 0.85;
-const TRIED_SECONDS: f64 = 0.7;
-/// A hint is sent at before it is verified, with this caution; and no faster than this, so that a hint of three times
-/// the truth leaves 150 ms of queue by the time of the first feedback (B2-high).
+const TRIED_SECONDS: f64 = 1.2;
+/// A hint is sent at before it is verified, with this caution, and no longer than this; but before the first feedback no
+/// more than so many bytes: of a hint of three times the truth they leave 130 ms of queue (B2-high).
 const HINT_SHARE: f64 = 0.95;
-const HINT_PACING: f64 = 0.65;
-/// And no longer than this.
 const HINT_PATIENCE: u64 = 500_000;
+const HINT_WINDOW: u64 = 36_000;
 /// A bound found by losses is raised by this when losses turn out to be the medium's.
 const LIMIT_STEP: f64 = 1.25;
 /// After a silence as long as this the line may be another one.
@@ -62,6 +61,8 @@ enum Mode {
 struct Limit {
     rate: f64,
     since: u64,
+    /// Found while hardly anything got through.
+    doubtful: bool,
 }
 
 /// What the control wants done.
@@ -96,6 +97,8 @@ pub(crate) struct Control {
     probing: Probing,
     /// A hint that was not verified so far.
     hinted: Option<f64>,
+    /// Bytes sent meanwhile.
+    hint_sent: u64,
     /// What is sent beside the pacer: speech.
     unpaced: f64,
     audio_from: u64,
@@ -137,6 +140,7 @@ impl Control {
             demand: 0.0,
             probing: Probing::new(hint),
             hinted: hint,
+            hint_sent: 0,
             unpaced: 0.0,
             audio_from: 0,
             audio_bytes: 0.0,
@@ -164,7 +168,8 @@ impl Control {
 
     pub(crate) fn pacing_rate(&self) -> f64 {
         if self.hinted.is_some() {
-            return self.rate * HINT_PACING;
+            let initial = self.config.initial.as_bps() as f64;
+            return if self.hint_sent < HINT_WINDOW { self.rate } else { initial };
         }
         match (self.silence, self.mode) {
             (Silence::No, Mode::Drain(_)) => (self.rate - self.unpaced).max(0.3 * self.rate) * 1.05,
@@ -176,8 +181,12 @@ impl Control {
         }
     }
 
-    /// Bytes that were sent beside the pacer.
-    pub(crate) fn unpaced_sent(&mut self, now: u64, bytes: u64) {
+    /// A packet was sent; speech goes beside the pacer.
+    pub(crate) fn handle_sent(&mut self, now: u64, bytes: u64, kind: PacketKind) {
+        self.hint_sent += bytes;
+        if kind != PacketKind::Audio {
+            return;
+        }
         self.audio_bytes += bytes as f64;
         let elapsed = now.saturating_sub(self.audio_from) as f64 / 1e6;
         if elapsed >= 0.5 {
@@ -250,11 +259,19 @@ impl Control {
                     limit.rate *= LIMIT_STEP;
                 }
             }
+            Verdict::Collapse(rate) => {
+                self.loss_trial = None;
+                self.capacity = self.capacity.min(rate);
+                self.rate = self.capacity * UTILISATION;
+                self.reason = Reason::Loss;
+                let limit = Limit { rate: self.capacity, since: seen.now, doubtful: true };
+                self.loss_limit = self.loss_limit.or(Some(limit));
+            }
             Verdict::Congestion(rate) => {
                 self.loss_trial = None;
                 self.capacity = self.capacity.min(rate);
                 self.rate = self.capacity * UTILISATION;
-                self.loss_limit = Some(Limit { rate: self.capacity, since: seen.now });
+                self.loss_limit = Some(Limit { rate: self.capacity, since: seen.now, doubtful: false });
                 self.reason = Reason::Loss;
             }
         }

@@ -13,7 +13,7 @@ use crate::control::{Control, Silence};
 use crate::history::History;
 use crate::observer::{Observation, Observer};
 use crate::types::{
-    Burst, Config, Counters, Estimate, PacketKind, PacketResult, Reason, ReceiverReport, SentPacket, State, TracePoint,
+    Burst, Config, Counters, Estimate, PacketResult, Reason, ReceiverReport, SentPacket, State, TracePoint,
 };
 
 /// Clients of one line; a further one gets a line of its own.
@@ -130,9 +130,7 @@ impl Line {
         if let Burst::Probe(probe) = packet.burst {
             self.control.probe_sent(at, probe, packet.size.as_bytes());
         }
-        if packet.kind == PacketKind::Audio {
-            self.control.unpaced_sent(at, packet.size.as_bytes());
-        }
+        self.control.handle_sent(at, packet.size.as_bytes(), packet.kind);
         if let Some(member) = self.member_mut(id) {
             member.history.push(packet, at, &mut member.counters);
             member.sent_at = Some(at);

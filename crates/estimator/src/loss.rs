@@ -59,6 +59,8 @@ pub(crate) enum Verdict {
     Try(f64),
     /// The capacity is this.
     Congestion(f64),
+    /// Hardly anything gets through, whatever is sent. Nothing says why, so nothing says that it lasts.
+    Collapse(f64),
     /// The trial is over; go back.
     Medium,
 }
@@ -184,8 +186,11 @@ impl LossJudge {
         let clear = excess_before > CLEARLY_MORE * self.medium + NEGLIGIBLE;
         if unbearable || clear && excess < excess_before * RESPONSE {
             let received = self.bytes * 8e6 / lasted.max(1) as f64;
+            if unbearable {
+                return Verdict::Collapse(received);
+            }
             // What went through without losses is no more than the capacity, however little media there was.
-            return Verdict::Congestion(if unbearable { received } else { received.max(rate * (1.0 - share)) });
+            return Verdict::Congestion(received.max(rate * (1.0 - share)));
         }
         self.medium = 0.5 * (share + before);
         self.medium_at = now;

@@ -9,7 +9,9 @@ use crate::observer::Observation;
 use crate::types::Reason;
 
 /// Time in which a queue is emptied once its cause is known: B3 wants 0.8 s with a loop of 0.15 s.
-const DRAIN_TIME: f64 = 500_000.0;
+const DRAIN_TIME: f64 = 700_000.0;
+/// The queue is emptied to this share of the target.
+const DRAIN_TO: f64 = 0.9;
 /// The rate while draining is never below this share of the capacity, so that audio and the loop go on.
 const DRAIN_FLOOR: f64 = 0.3;
 /// After a mere stall, the queue is emptied this gently (B8: no drop above 15 % on one stall).
@@ -75,7 +77,7 @@ impl Control {
     fn set_drain_rate(&mut self, seen: &Observation, target: f64, draining: &Draining) {
         let rate = draining.measured.min(self.capacity);
         let line = if draining.stall { draining.line.max(rate) } else { rate };
-        let excess = (seen.queue_now(line) - target * 0.7).max(0.0);
+        let excess = (seen.queue_now(line) - target * DRAIN_TO).max(0.0);
         let floor = if draining.stall { STALL_DRAIN_FLOOR } else { DRAIN_FLOOR };
         self.rate = rate * UTILISATION * (1.0 - excess / DRAIN_TIME).max(floor);
     }

@@ -13,10 +13,10 @@ use crate::types::{ProbePlan, Reason};
 
 /// Duration of a probe and bounds of its size.
 const SECONDS: f64 = 0.045;
-const BYTES: (f64, f64) = (4_500.0, 15_000.0);
+const BYTES: (f64, f64) = (4_000.0, 15_000.0);
 /// Later, of the capacity: at twice its rate half of this is left as a queue when nothing more is there (B3-rfc at
 /// 0.6 Mbit/s: 80 ms, each two seconds, before).
-const LATER_SECONDS: f64 = 0.06;
+const LATER_SECONDS: f64 = 0.05;
 /// The two of the start: rates, and bytes. 10 kB are 270 ms on 300 kbit/s; nothing is shown or heard yet.
 const START: [(f64, f64); 2] = [(1_000_000.0, 3_500.0), (2_700_000.0, 6_500.0)];
 /// The first with a hint: no more bytes than leave 40 ms on a line of a third of it (B2-high).
@@ -31,7 +31,7 @@ const LATER_STEP: f64 = 2.0;
 /// Between probes that found nothing, doubled up to the last: 12 kB each 5 s are 1 % of 2 Mbit/s.
 pub(super) const PAUSE: (u64, u64) = (1_000_000, 5_000_000);
 /// Sooner while the line is known to have been faster (B3: 720p 3 s after).
-const BELOW_BEST: f64 = 0.6;
+const PAUSE_BELOW_BEST: u64 = 2_200_000;
 /// A probe that found this much more is followed by the next at once.
 const FOUND_MUCH: f64 = 1.2;
 /// Jitter makes 10 % of a probe; less is no reason to correct a capacity measured under load.
@@ -179,8 +179,8 @@ impl Control {
         let much = found > FOUND_MUCH * before;
         self.starting &= unsaturated || much;
         let below_best = self.capacity < 0.8 * self.best;
-        let shorter = if below_best { BELOW_BEST } else { 1.0 };
-        let pause = if unsaturated || much { 0 } else { (self.probing.pause as f64 * shorter) as u64 };
+        let longest = if below_best { PAUSE_BELOW_BEST } else { PAUSE.1 };
+        let pause = if unsaturated || much { 0 } else { self.probing.pause.min(longest) };
         self.probing.after = now + pause;
     }
 
