@@ -1,7 +1,7 @@
 // A clinic: a server whose sessions are made by its API, and people who come to them by links.
 import assert from "node:assert/strict";
 import { launchChromium } from "./browsers.mjs";
-import { startServer } from "./server.mjs";
+import { CLINIC, startServer } from "./server.mjs";
 import { Visitor } from "./visitor.mjs";
 
 /** A couple and their therapist. */
@@ -18,7 +18,7 @@ export const onNow = (minutes = 50) => ({
 });
 
 export async function openClinic(t) {
-  const server = await startServer();
+  const server = await startServer(null, CLINIC);
   t.after(() => server.stop());
   const chromium = await launchChromium();
   t.after(() => chromium.close());

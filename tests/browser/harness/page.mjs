@@ -15,6 +15,7 @@ export async function checkFits(page) {
   const { overflow, small } = await page.evaluate(() => ({
     overflow: document.documentElement.scrollWidth - window.innerWidth,
     small: [...document.querySelectorAll("button")]
+      .filter((element) => element.checkVisibility())
       .map((element) => [element.textContent, element.getBoundingClientRect()])
       .filter(([, box]) => box.width > 0 && (box.width < 44 || box.height < 44))
       .map(([text]) => text),
@@ -32,8 +33,13 @@ export async function pictureMoves(page, name) {
   await until(`the picture of ${name} moves`, async () => (await frames()) > before + 5, 30_000);
 }
 
-export async function enterCall(page) {
+/** Through the device check. */
+export async function join(page) {
   await until("the device check is ready", async () => button(page, "Join the session").isEnabled());
   await button(page, "Join the session").click();
+}
+
+export async function enterCall(page) {
+  await join(page);
   await page.locator(".call").waitFor({ timeout: 20_000 });
 }

@@ -30,8 +30,8 @@ duplicate_identity = "replace"
 max_participants = 8
 `;
 
-/** Sessions are made through the API, with the rules that are the defaults. */
-export const CLINIC = "ad_hoc = false";
+/** Sessions are made through the API, and clients wait until they are let in. */
+export const CLINIC = "ad_hoc = false\nwaiting_room = true";
 
 const config = ({ http, media }, sessions) => `
 [http]
@@ -44,10 +44,7 @@ stun_port = 0
 workers = 1
 
 [sessions]
-ad_hoc = true
-waiting_room = false
-duplicate_identity = "replace"
-max_participants = 8
+${sessions}
 
 [keys.${API_KEY}]
 secret = "${API_SECRET}"

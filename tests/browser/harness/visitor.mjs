@@ -4,12 +4,12 @@ import { picture } from "./artifacts.mjs";
 import { button, checkFits } from "./page.mjs";
 import { until } from "./until.mjs";
 
-/** The sizes that every view is looked at in. */
+/** A phone and a laptop, and a very large screen where the arrangement is another one there. */
 const SIZES = [
   { width: 360, height: 740 },
   { width: 1280, height: 800 },
-  { width: 3840, height: 2160 },
 ];
+const LARGE = { width: 3840, height: 2160 };
 
 export class Visitor {
   constructor(page, identity, name) {
@@ -95,6 +95,13 @@ export class Visitor {
     }, within);
   }
 
+  /** The SIDs of what others publish, as this page has received it. */
+  publications() {
+    return this.page.evaluate(() =>
+      window.connections.flatMap((one) => one.getReceivers().map(({ track }) => track.id)).filter((id) => id.startsWith("TR_")),
+    );
+  }
+
   /** Names on the pictures of others. */
   pictures() {
     return this.page.locator(".tile:not(.tile-corner) .plate-name").allTextContents();
@@ -105,18 +112,17 @@ export class Visitor {
   }
 
   /** What is on screen fits and is accessible at every size; leaves pictures for people to look at. */
-  async checkView(what) {
+  async checkView(what, { large = false } = {}) {
     const before = this.page.viewportSize();
-    for (const size of SIZES) {
-      await this.page.setViewportSize(size);
-      await checkFits(this.page);
-      await checkAccessible(this.page, `${what} at ${size.width} px`);
-      await picture(this.page, `${what.replace(/\W+/g, "-")}-${size.width}`);
+    try {
+      for (const size of large ? [...SIZES, LARGE] : SIZES) {
+        await this.page.setViewportSize(size);
+        await checkFits(this.page);
+        await checkAccessible(this.page, `${what} at ${size.width} px`);
+        await picture(this.page, `${what.replace(/\W+/g, "-")}-${size.width}`);
+      }
+    } finally {
+      await this.page.setViewportSize(before);
     }
-    await this.page.setViewportSize(before);
-  }
-
-  leaveRoughly() {
-    return this.page.context().close();
   }
 }

@@ -17,7 +17,7 @@ test("a client comes by a link and is let in", async (t) => {
     policy: { ...planned.policy, consent: CONSENT },
     backup_plan: BACKUP,
   });
-  const link = await clinic.invite(session, ALEX);
+  const link = await clinic.invite(session, { identity: "kim", name: "Kim", role: "client" });
   const alex = await clinic.visit(session, ALEX);
 
   await t.test("first the clinic's text, in its version", async () => {
@@ -50,8 +50,8 @@ test("a client comes by a link and is let in", async (t) => {
     await alex.page.getByText("Two minutes, please.").waitFor();
     await alex.page.getByRole("link", { name: "Call +47 22 00 00 00" }).waitFor();
     assert.equal((await alex.received()).packets, 0, "nothing arrives in the waiting room");
-    await alex.checkView("waiting room");
-    await sanders.checkView("therapist with someone waiting");
+    await alex.checkView("waiting room", { large: true });
+    await sanders.checkView("therapist with someone waiting", { large: true });
   });
 
   await t.test("the consent is kept with its version", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { picture } from "../harness/artifacts.mjs";
 import { checkAccessible } from "../harness/axe.mjs";
-import { audience, button, checkFits, enterCall, link, pictureMoves, says } from "../harness/page.mjs";
+import { audience, button, checkFits, enterCall, join, link, pictureMoves, says } from "../harness/page.mjs";
 import { openStage } from "../harness/stage.mjs";
 import { holds, until } from "../harness/until.mjs";
 
@@ -55,14 +55,14 @@ for (const { name, ...context } of VIEWS) {
       await picture(page, `device-check-${name}`);
     });
 
-    await t.test("alone in the call, and told so", async () => {
-      await enterCall(page);
-      await says(page, "Only you are here. Nobody can hear you.");
-      await checkAccessible(page, "the call alone");
-      await picture(page, `call-alone-${name}`);
+    await t.test("without a therapist one is on hold, and told that nobody hears", async () => {
+      await join(page);
+      await page.getByRole("heading", { name: "One moment, please" }).waitFor();
+      await page.getByText("For the moment nobody can see or hear you").waitFor();
     });
 
     const ingrid = await stage.seat("ingrid", { role: "therapist", size: SIZE });
+    await page.locator(".call").waitFor();
     const anna = { identity: "anna" };
 
     await t.test("the therapist is shown with name and role, and perceives the page", async () => {

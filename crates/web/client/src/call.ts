@@ -72,6 +72,7 @@ export class Call {
   #switching = 0;
   #leaving = false;
   #movedAt = 0;
+  #wasWaiting = false;
   #handingOverUntil = 0;
   readonly #stopWatching: () => void;
   readonly #enginesFollowed = new WeakSet<object>();
@@ -92,7 +93,10 @@ export class Call {
     this.#listen();
     window.addEventListener("pagehide", this.#goodbye);
     this.#stopWatching = effect(() => {
-      if (session.place.value) this.#movedAt = performance.now();
+      const place = session.place.value;
+      if (place) this.#movedAt = performance.now();
+      // News that one is out may come before the goodbye that says why.
+      if (place && place !== "outside") this.#wasWaiting = place === "waiting";
     });
   }
 
@@ -171,7 +175,7 @@ export class Call {
     this.#stopWatching();
     const circumstances = {
       leaving: this.#leaving,
-      waiting: this.session.place.value === "waiting",
+      waiting: this.#wasWaiting,
       handingOver: performance.now() < this.#handingOverUntil,
     };
     this.#ended(ending(reason, circumstances));

@@ -1,3 +1,4 @@
+import { LogLevel, setLogLevel } from "livekit-client";
 import { render } from "preact";
 import { App } from "./app";
 import { pickLanguage, useLanguage } from "./texts";
@@ -6,6 +7,9 @@ import "./style/controls.css";
 import "./style/pages.css";
 import "./style/call.css";
 import "./style/lead.css";
+
+// The SDK tells the console who is in the session; a console is read by whoever uses the computer next.
+setLogLevel(LogLevel.error);
 
 const root = document.getElementById("app");
 if (root) {

@@ -30,7 +30,8 @@ export function joinProblem(error: unknown): TextKey {
   if (!(error instanceof ConnectionError)) return "error.join";
   switch (error.reason) {
     case ConnectionErrorReason.NotAllowed:
-      return REFUSALS[error.message] ?? "error.join_refused";
+      // The SDK puts its own words before those of the server.
+      return Object.entries(REFUSALS).find(([words]) => error.message.endsWith(words))?.[1] ?? "error.join_refused";
     case ConnectionErrorReason.ServerUnreachable:
     case ConnectionErrorReason.Timeout:
     case ConnectionErrorReason.WebSocket:

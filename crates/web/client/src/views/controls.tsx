@@ -146,13 +146,8 @@ function Control(props: ControlProps) {
       data-leaving={leaving ?? false}
       onClick={press}
     >
-      <span class="round">
+      <span class="round" data-badge={badge || undefined}>
         <Icon name={icon} />
-        {badge ? (
-          <span class="badge" aria-hidden="true">
-            {badge}
-          </span>
-        ) : null}
       </span>
       <span class="control-label" aria-hidden="true">
         {label}

@@ -88,8 +88,11 @@ function Shown({ offer, again }: { offer: Offer; again: () => void }) {
       </label>
       <button class="secondary with-icon" type="button" onClick={() => void copy().catch(() => undefined)}>
         <Icon name={copied.value ? "done" : "copy"} />
-        <span role="status">{t(copied.value ? "hand_over.copied" : "hand_over.copy")}</span>
+        {t(copied.value ? "hand_over.copied" : "hand_over.copy")}
       </button>
+      <p class="hidden-words" role="status">
+        {copied.value && t("hand_over.copied")}
+      </p>
       <p class="quiet">{tn("hand_over.expires", minutes.value, { minutes: minutes.value })}</p>
     </>
   );

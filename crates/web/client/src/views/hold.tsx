@@ -14,7 +14,7 @@ export function Hold({ session, call }: { session: Session; call: Call }) {
         {isLost ? t("waiting.lost") : t("hold.text")}
       </p>
       <p class="quiet">{t("hold.unseen")}</p>
-      <div class="choices">
+      <div class="stack-small hold-choices">
         <SignalButton session={session} />
         <button class="secondary" type="button" onClick={() => void call.leave()}>
           {t("leave.confirm")}

@@ -26,9 +26,14 @@ export function useSign(session: Session): { sent: boolean; give: () => void } {
 export function SignalButton({ session }: { session: Session }) {
   const { sent, give } = useSign(session);
   return (
-    <button class="secondary with-icon" type="button" onClick={give}>
-      <Icon name={sent ? "done" : "hand"} />
-      <span role="status">{t(sent ? "signal.sent" : "signal.ask")}</span>
-    </button>
+    <>
+      <button class="secondary with-icon" type="button" onClick={give}>
+        <Icon name={sent ? "done" : "hand"} />
+        {t("signal.ask")}
+      </button>
+      <p class="signal-sent" role="status">
+        {sent && t("signal.sent")}
+      </p>
+    </>
   );
 }
