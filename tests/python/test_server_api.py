@@ -5,7 +5,9 @@ It writes protobuf; the JavaScript server SDK, tested in `tests/browser`, writes
 
 import asyncio
 import itertools
+import json
 import unittest
+import urllib.request
 
 import aiohttp
 from livekit import api, rtc
@@ -182,6 +184,16 @@ class ServerApiTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await self.participants(other), ["bob", "eve"])
         self.assertNotIn("disconnected", bob.events)
         await self.refused(NOT_FOUND, self.api.room.move_participant(move))
+
+    async def test_a_kept_session_is_opened_by_its_own_rules(self):
+        request = urllib.request.Request(f"{self.server.page}/v1/sessions", method="POST")
+        request.add_header("Authorization", f"Bearer {self.server.key('sessions:write')}")
+        request.add_header("Content-Type", "application/json")
+        request.data = json.dumps({"id": self.room, "policy": {"max_participants": 3}}).encode()
+        with urllib.request.urlopen(request, timeout=WAIT) as made:
+            self.assertEqual(made.status, 201)
+        asked = api.CreateRoomRequest(name=self.room, max_participants=9)
+        self.assertEqual((await self.api.room.create_room(asked)).max_participants, 3)
 
     async def test_what_is_not_here_is_said_to_be(self):
         forward = api.ForwardParticipantRequest(room=self.room, identity="bob", destination_room="other")

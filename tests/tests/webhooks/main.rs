@@ -127,7 +127,7 @@ async fn a_key_cannot_be_used_to_reach_into_the_network() {
     let refused = async |url: &str| {
         let body = json!({ "url": url }).to_string();
         let (status, problem) = strict.ask("POST", "/v1/webhook-endpoints", &body).await;
-        assert_eq!((status, &problem["field"]), (400, &json!("url")), "{url}");
+        assert!((400..500).contains(&status) && problem["field"] == "url", "{url}: {problem}");
         assert!(!problem.to_string().contains("localhost"), "echoes nothing");
     };
     refused("http://example.org/").await;
