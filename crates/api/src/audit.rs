@@ -1,7 +1,6 @@
 //! The audit log, read and verified. Reading it is in it.
 
 use axum::extract::State;
-use parlour_model::SessionId;
 use parlour_store::{Action, AuditEntry, AuditRecord, Break, Subject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +12,7 @@ use crate::problem::{Kind, Problem};
 use crate::reply::Reply;
 use crate::scope::Scope;
 use crate::state::ApiState;
-use crate::words::{Query, parse_limit};
+use crate::words::{Query, parse_limit, session_in_query};
 
 /// The operations of this module.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -84,7 +83,7 @@ async fn read(State(api): State<ApiState>, caller: Caller, Query(query): Query<A
     if after < 0 {
         return Err(Problem::from(Kind::OutOfRange).at("after"));
     }
-    let session = query.session.map(SessionId::from);
+    let session = session_in_query(query.session)?;
     record_reading(&api, &caller, "audit").await?;
     let entries = api.ledger.list(move |store| store.audit_after(after, session.as_ref(), limit)).await?;
     let next_after = entries.last().filter(|_| entries.len() == limit as usize).map(|last| last.seq);

@@ -13,6 +13,7 @@ use parlour_store::{Action, AuditRecord, StoreError, Subject};
 
 use crate::caller::Caller;
 use crate::gate::Arrived;
+use crate::ledger::Ledger;
 use crate::now_ms;
 use crate::problem::{Kind, Problem};
 use crate::reply::Reply;
@@ -38,6 +39,9 @@ pub(crate) const REFUSALS: &[Kind] = &[
 
 /// Longest wait for a worker. It answers within milliseconds, or something is very wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the answer to a command that is carried out in any case waits for its record.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// A command with what its record says.
 pub(crate) struct Asked<'a> {
@@ -121,11 +125,14 @@ pub(crate) async fn ask(
         subject: whom.map_or_else(Subject::none, |whom| Subject::person(&api.pseudonyms, whom)),
         detail: word.to_owned(),
     };
-    if record != Record::Never {
-        let appended = api.ledger.append(move |change| -> Result<_, StoreError> { change.audit(&entry) }).await;
-        if record == Record::Needed {
-            appended?;
-        }
+    let append = |ledger: Ledger| async move {
+        ledger.append(move |change| -> Result<_, StoreError> { change.audit(&entry).map(drop) }).await
+    };
+    match record {
+        Record::Needed => append(api.ledger.clone()).await?,
+        // A disk that hangs keeps nobody in.
+        Record::IfPossible => drop(tokio::spawn(append(api.ledger.clone()))),
+        Record::Never => {}
     }
     let asking = api.recorder.actors().asking(session, actor);
     let request = async {
@@ -142,11 +149,12 @@ pub(crate) async fn ask(
     };
     let after = arrived.0.elapsed();
     api.metrics.in_force.observe(after.as_secs_f64());
-    let settled = api.recorder.settle(session).await;
-    drop(asking);
-    if record == Record::Needed {
-        settled.map_err(|_| Kind::RecordFailed)?;
+    let settling = api.recorder.settle(session);
+    match record {
+        Record::Needed => settling.await.map_err(|_| Kind::RecordFailed)?,
+        Record::IfPossible | Record::Never => drop(tokio::time::timeout(GRACE, settling).await),
     }
+    drop(asking);
     Ok(Done { reply: Reply::done().in_force_after(after), said, after })
 }
 

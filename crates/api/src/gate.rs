@@ -44,7 +44,8 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
 impl Gate {
     async fn pass(&self, arrived: Instant, request: Request, next: Next) -> Result<Response, Problem> {
         let (mut parts, body) = request.into_parts();
-        let caller = self.admit(&mut parts, arrived).await?;
+        let names = Names::of(&mut parts).await?;
+        let caller = self.admit(&parts, &names, arrived).await?;
         let account = caller.account(&self.api.pseudonyms);
         parts.extensions.insert(caller);
         parts.extensions.insert(Arrived(arrived));
@@ -77,7 +78,7 @@ impl Gate {
     }
 
     /// Who asks, if they may.
-    async fn admit(&self, parts: &mut Parts, now: Instant) -> Result<Caller, Problem> {
+    async fn admit(&self, parts: &Parts, names: &Names, now: Instant) -> Result<Caller, Problem> {
         let address = parlour_signal::client_address(&parts.headers, &parts.extensions, self.api.config.behind_proxy);
         let address = parlour_signal::counted_as(address);
         match self.operation.access {
@@ -101,7 +102,7 @@ impl Gate {
             _ => &self.api.meters.seats,
         };
         meter.take(account, now).map_err(|after| Problem::from(Kind::TooManyRequests).retry_after(after))?;
-        self.may(&caller, parts).await?;
+        self.may(&caller, names)?;
         Ok(caller)
     }
 
@@ -127,7 +128,7 @@ impl Gate {
         tokio::spawn(async move { ledger.append(move |change| change.audit(&record).map(drop)).await });
     }
 
-    async fn may(&self, caller: &Caller, parts: &mut Parts) -> Result<(), Problem> {
+    fn may(&self, caller: &Caller, names: &Names) -> Result<(), Problem> {
         match (self.operation.access, caller) {
             (Access::Public | Access::Anyone, _) => Ok(()),
             (Access::Key(scope) | Access::Seat(scope, _), Caller::Key { scopes, .. }) => {
@@ -141,7 +142,7 @@ impl Gate {
                 Err(Kind::NotAllowed.into())
             }
             (Access::Seat(_, seats) | Access::Own(seats), Caller::Bearer { session, role, .. }) => {
-                if session_in_path(parts).await?.as_ref() != Some(session) {
+                if names.session.as_ref() != Some(session) {
                     return Err(Kind::OtherSession.into());
                 }
                 if seats == Seats::Therapists && *role != Role::Therapist {
@@ -165,9 +166,20 @@ impl Gate {
     }
 }
 
-async fn session_in_path(parts: &mut Parts) -> Result<Option<SessionId>, Problem> {
-    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Kind::InvalidParameter)?;
-    Ok(params.iter().find(|(name, _)| *name == "session").map(|(_, value)| SessionId::from(value)))
+/// What a path names.
+struct Names {
+    session: Option<SessionId>,
+}
+
+impl Names {
+    /// Every part of a path is bounded like the ids and identities it stands for.
+    async fn of(parts: &mut Parts) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Kind::InvalidParameter)?;
+        if params.iter().any(|(_, value)| value.is_empty() || value.len() > words::MAX_NAME) {
+            return Err(Kind::InvalidParameter.into());
+        }
+        Ok(Self { session: params.iter().find(|(name, _)| *name == "session").map(|(_, value)| value.into()) })
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

@@ -17,7 +17,7 @@ use crate::reply::Reply;
 use crate::scope::Scope;
 use crate::sessions::{length, mute_words, same_room_words};
 use crate::state::ApiState;
-use crate::words::{At, Body, MAX_NAME};
+use crate::words::{At, Body, MAX_NAME, TextOrNull};
 
 /// Longest message to the waiting room, in bytes.
 const MAX_MESSAGE: usize = 2_000;
@@ -184,8 +184,7 @@ async fn resume_all(
 #[schemars(rename = "WaitingMessage")]
 struct WaitingMessageWords {
     /// At most 2,000 bytes of UTF-8; `null` takes it away. It is kept in memory only.
-    #[schemars(length(max = 2000), required)]
-    text: Option<String>,
+    text: TextOrNull<2_000>,
 }
 
 async fn waiting_message(
@@ -195,35 +194,28 @@ async fn waiting_message(
     At(session): At<SessionId>,
     Body(words): Body<WaitingMessageWords>,
 ) -> Result<Reply, Problem> {
-    length(words.text.as_deref().unwrap_or_default(), 0, MAX_MESSAGE, "text")?;
-    let text = words.text.filter(|text| !text.is_empty()).map(Redacted);
+    let TextOrNull(text) = words.text;
+    length(text.as_deref().unwrap_or_default(), 0, MAX_MESSAGE, "text")?;
+    let text = text.filter(|text| !text.is_empty()).map(Redacted);
     let asked = Asked::by(&caller, SessionCommand::SetWaitingMessage(text), "waiting_message").at_any_time();
     Ok(commands::ask(&api, &session, asked, arrived).await?.reply)
 }
 
 /// Who is heard by clients and guests; therapists hear everyone with them.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(rename = "Floor")]
-struct FloorWords {
-    /// How.
-    mode: FloorMode,
-    /// The one voice; with `one_voice` only.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 256))]
-    identity: Option<String>,
-}
-
-/// How the floor is.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum FloorMode {
+enum FloorWords {
     /// Everyone.
-    Open,
+    Open {},
     /// Therapists only.
-    TherapistOnly,
+    TherapistOnly {},
     /// Therapists and one person.
-    OneVoice,
+    OneVoice {
+        /// That person.
+        #[schemars(length(min = 1, max = 256))]
+        identity: String,
+    },
 }
 
 async fn floor(
@@ -233,12 +225,10 @@ async fn floor(
     At(session): At<SessionId>,
     Body(words): Body<FloorWords>,
 ) -> Result<Reply, Problem> {
-    let floor = match (words.mode, words.identity) {
-        (FloorMode::Open, None) => Floor::Open,
-        (FloorMode::TherapistOnly, None) => Floor::TherapistOnly,
-        (FloorMode::OneVoice, Some(identity)) => Floor::OneVoice(named(identity, "identity")?),
-        (FloorMode::OneVoice, None) => return Err(Problem::from(Kind::MissingField).at("identity")),
-        (_, Some(_)) => return Err(Problem::from(Kind::InvalidValue).at("identity")),
+    let floor = match words {
+        FloorWords::Open {} => Floor::Open,
+        FloorWords::TherapistOnly {} => Floor::TherapistOnly,
+        FloorWords::OneVoice { identity } => Floor::OneVoice(named(identity, "identity")?),
     };
     let whom = if let Floor::OneVoice(identity) = &floor { Some(identity.clone()) } else { None };
     let mut asked = Asked::by(&caller, SessionCommand::SetFloor(floor), "floor").at_any_time();

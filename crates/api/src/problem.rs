@@ -87,6 +87,7 @@ kinds! {
     PreconditionFailed = 412 "precondition-failed" "It was changed since it was read.",
     IdempotencyMismatch = 422 "idempotency-mismatch" "The Idempotency-Key was used for another request.",
     IdempotencyInFlight = 409 "idempotency-in-flight" "The request with this Idempotency-Key is being carried out.",
+    UnfitAddress = 422 "unfit-address" "Events are not sent to this address.",
     PastExpiry = 422 "past-expiry" "The expiry is over already, or too far away.",
     PastSchedule = 422 "past-schedule" "The schedule is over already.",
     // The server.

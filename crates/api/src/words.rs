@@ -1,12 +1,18 @@
 //! Reading requests: bodies, queries and paths become typed values or a problem that names our field and echoes nothing.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use serde::de::DeserializeOwned;
+use parlour_model::SessionId;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::limits::MAX_BODY;
 use crate::problem::{Kind, Problem};
@@ -47,7 +53,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| Kind::InvalidUtf8)?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+    let Strict(value) = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
         let path = error.path().to_string();
         judge(error.inner(), path)
     })?;
@@ -81,6 +87,67 @@ fn judge(error: &serde_json::Error, path: String) -> Problem {
         return Problem::from(Kind::OutOfRange).at(path);
     }
     Problem::from(Kind::InvalidValue).at(path)
+}
+
+/// An object that is written as one: what serde derives takes a list of values in order too.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Strict<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Strict<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        from.deserialize_map(Object(PhantomData)).map(Self)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Strict<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A text or `null`, and one of them: nothing is taken away by leaving it out.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct TextOrNull<const MAX: u32>(pub(crate) Option<String>);
+
+impl<const MAX: u32> JsonSchema for TextOrNull<MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TextOrNull".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "null"], "maxLength": MAX })
+    }
 }
 
 /// A query; unknown and repeated parameters are refused.
@@ -122,6 +189,19 @@ pub(crate) fn parse_limit(limit: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
+/// The schema of a cursor.
+pub(crate) fn cursor_words(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^c[0-9a-z]{1,12}$" })
+}
+
+/// Judges the name of a session in a query.
+pub(crate) fn session_in_query(session: Option<String>) -> Result<Option<SessionId>, Problem> {
+    match session {
+        Some(name) if name.is_empty() || name.len() > MAX_NAME => Err(Problem::from(Kind::OutOfRange).at("session")),
+        name => Ok(name.map(SessionId::from)),
+    }
+}
+
 /// Cursors look opaque so that nobody counts with them: `c` and the number in base 36.
 pub(crate) fn cursor(number: i64) -> String {
     let (mut digits, mut rest) = (Vec::new(), number.unsigned_abs());
@@ -148,8 +228,6 @@ pub(crate) fn parse_cursor(cursor: Option<&str>) -> Result<i64, Problem> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use serde::Deserialize;
 
     use super::*;
 
@@ -180,6 +258,7 @@ mod tests {
         assert_eq!(kind(b"{\"number\":-1}"), (Kind::OutOfRange, at("number")));
         assert_eq!(kind(b"{\"number\":1e400}").0, Kind::OutOfRange);
         assert_eq!(kind(b"{\"number\":99999999999999999999999}"), (Kind::OutOfRange, at("number")));
+        assert_eq!(kind(b"[1]").0, Kind::InvalidValue);
         assert_eq!(kind(b"{\"number\":\"SECRET\"}"), (Kind::InvalidValue, at("number")));
         assert_eq!(kind(b"{\"number\":1,\"inner\":{\"number\":true}}"), (Kind::InvalidValue, at("inner.number")));
     }

@@ -7,7 +7,10 @@ use crate::config::LogConfig;
 /// Begins to log, and makes a panic one line with its place and without its payload, which could hold anything.
 pub(crate) fn start(config: &LogConfig) -> Result<(), Box<dyn std::error::Error>> {
     let filter = EnvFilter::try_new(&config.filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written (a full disk) is lost; complaining on standard error would panic where that is the
+    // file that cannot be written.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     if config.json {
         builder.json().init();
     } else {

@@ -23,7 +23,7 @@ use crate::problem::{Kind, Problem, or_missing};
 use crate::reply::{Reply, parse_etag};
 use crate::scope::Scope;
 use crate::state::ApiState;
-use crate::words::{At, Body, Query, cursor, parse_cursor, parse_limit};
+use crate::words::{At, Body, Query, cursor, cursor_words, parse_cursor, parse_limit};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 
@@ -106,6 +106,7 @@ pub(crate) async fn make(api: &ApiState, actor: Subject, once: Once, new: NewSes
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
     /// `next_cursor` of the page before; left out: the beginning.
+    #[schemars(schema_with = "cursor_words")]
     cursor: Option<String>,
     /// Entries looked at; 100 if left out. With `phase`, a page may have fewer.
     #[schemars(range(min = 1, max = 1000))]

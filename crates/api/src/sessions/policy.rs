@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::problem::{Kind, Problem};
+use crate::words::Strict;
 
 /// Longest text of a consent, in bytes.
 const MAX_CONSENT_TEXT: usize = 32 * 1024;
@@ -88,7 +89,7 @@ pub(crate) struct PolicyWords {
     /// A text that clients and guests accept before media; `null`: none.
     #[serde(deserialize_with = "nullable")]
     #[schemars(with = "Option<ConsentWords>")]
-    consent: Option<Option<ConsentWords>>,
+    consent: Option<Option<Strict<ConsentWords>>>,
     /// The session runs only on nodes of this region; `null`: on any.
     #[serde(deserialize_with = "nullable")]
     #[schemars(with = "Option<String>", length(min = 1, max = 64))]
@@ -123,7 +124,7 @@ impl PolicyWords {
         }
         put(&mut policy.region, self.region);
         if let Some(consent) = self.consent {
-            let consent = consent.map(ConsentWords::judged).transpose()?;
+            let consent = consent.map(|Strict(consent)| consent.judged()).transpose()?;
             policy.consent = consent.as_ref().map(|(text, _)| text.clone());
             *consent_text = consent.map(|(_, text)| text);
         }

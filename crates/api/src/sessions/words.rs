@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::{PolicyBody, PolicyWords, kind_words, length, modality_words, nullable, phase_words};
 use crate::problem::{Kind, Problem};
-use crate::words::MAX_NAME;
+use crate::words::{MAX_NAME, Strict};
 
 /// The end of the year 9999: later times are mistakes.
 const MAX_TIME_MS: i64 = 253_402_300_799_999;
@@ -116,11 +116,11 @@ pub(crate) struct NewSessionWords {
     #[schemars(schema_with = "modality_words")]
     modality: Modality,
     /// When; left out: at once, on demand.
-    schedule: Option<ScheduleWords>,
+    schedule: Option<Strict<ScheduleWords>>,
     /// The rules.
-    policy: PolicyWords,
+    policy: Strict<PolicyWords>,
     /// What people do when the call does not work.
-    backup_plan: Option<BackupPlanWords>,
+    backup_plan: Option<Strict<BackupPlanWords>>,
 }
 
 impl NewSessionWords {
@@ -133,12 +133,12 @@ impl NewSessionWords {
             length(external, 1, 1_024, "external_id")?;
         }
         let (mut policy, mut consent_text) = (defaults.clone(), None);
-        self.policy.apply(&mut policy, &mut consent_text)?;
+        self.policy.0.apply(&mut policy, &mut consent_text)?;
         let spec = SessionSpec {
             kind: self.kind,
             modality: self.modality,
-            schedule: self.schedule.map(|schedule| schedule.judged(now_ms)).transpose()?,
-            backup_plan: Redacted(self.backup_plan.map(BackupPlanWords::judged).transpose()?),
+            schedule: self.schedule.map(|Strict(schedule)| schedule.judged(now_ms)).transpose()?,
+            backup_plan: Redacted(self.backup_plan.map(|Strict(plan)| plan.judged()).transpose()?),
             consent_text,
         };
         Ok(NewSession { id, external_id: self.external_id, spec, policy, created_at_ms: now_ms })
@@ -161,25 +161,25 @@ pub(crate) struct SessionChangeWords {
     /// When, as long as nobody has come; `null`: on demand.
     #[serde(deserialize_with = "nullable")]
     #[schemars(with = "Option<ScheduleWords>")]
-    pub(crate) schedule: Option<Option<ScheduleWords>>,
+    pub(crate) schedule: Option<Option<Strict<ScheduleWords>>>,
     /// The rules.
-    pub(crate) policy: Option<PolicyWords>,
+    pub(crate) policy: Option<Strict<PolicyWords>>,
     /// What people do when the call does not work; `null`: nothing is said.
     #[serde(deserialize_with = "nullable")]
     #[schemars(with = "Option<BackupPlanWords>")]
-    backup_plan: Option<Option<BackupPlanWords>>,
+    backup_plan: Option<Option<Strict<BackupPlanWords>>>,
 }
 
 impl SessionChangeWords {
     pub(crate) fn applied(self, row: &SessionRow, now_ms: i64) -> Result<(SessionSpec, SessionPolicy), Problem> {
         let (mut spec, mut policy) = (row.spec.clone(), row.policy.clone());
         if let Some(schedule) = self.schedule {
-            spec.schedule = schedule.map(|schedule| schedule.judged(now_ms)).transpose()?;
+            spec.schedule = schedule.map(|Strict(schedule)| schedule.judged(now_ms)).transpose()?;
         }
         if let Some(plan) = self.backup_plan {
-            spec.backup_plan = Redacted(plan.map(BackupPlanWords::judged).transpose()?);
+            spec.backup_plan = Redacted(plan.map(|Strict(plan)| plan.judged()).transpose()?);
         }
-        if let Some(words) = self.policy {
+        if let Some(Strict(words)) = self.policy {
             words.apply(&mut policy, &mut spec.consent_text)?;
         }
         Ok((spec, policy))

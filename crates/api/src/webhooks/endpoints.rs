@@ -179,7 +179,7 @@ pub(crate) async fn create(
 
 fn new_endpoint(api: &ApiState, wanted: EndpointRequest) -> Result<(NewEndpoint, Option<String>), Problem> {
     let EndpointRequest { url, form, key } = wanted;
-    Target::parse(&url, api.config.webhooks).map_err(|_| Problem::from(Kind::InvalidValue).at("url"))?;
+    Target::parse(&url, api.config.webhooks).map_err(|_| Problem::from(Kind::UnfitAddress).at("url"))?;
     let (form, kept, secret) = match (form, key) {
         (EndpointForm::Standard, None) => {
             let (signer, kept) = Signer::new()?;
@@ -187,10 +187,10 @@ fn new_endpoint(api: &ApiState, wanted: EndpointRequest) -> Result<(NewEndpoint,
         }
         (EndpointForm::Livekit, key) => {
             let key = key.unwrap_or_else(|| api.signing.key.clone());
-            api.signing.keys.secret(&key).ok_or_else(|| Problem::from(Kind::InvalidValue).at("key"))?;
+            api.signing.keys.secret(&key).ok_or_else(|| Problem::from(Kind::KeyNotFound).at("key"))?;
             (WebhookForm::Livekit, key.into_bytes(), None)
         }
-        (EndpointForm::Standard, Some(_)) => return Err(Problem::from(Kind::InvalidValue).at("key")),
+        (EndpointForm::Standard, Some(_)) => return Err(Problem::from(Kind::KeyNotFound).at("key")),
     };
     let id = format!("we_{}", random_hex::<8>()?);
     Ok((NewEndpoint { id, url, form, secret: kept, created_at_ms: now_ms() }, secret))

@@ -25,7 +25,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .key(Scope::WebhooksWrite)
             .takes::<endpoints::EndpointRequest>()
             .gives::<endpoints::EndpointCreated>(201)
-            .refuses(&[Kind::LimitReached]),
+            .refuses(&[Kind::LimitReached, Kind::UnfitAddress, Kind::KeyNotFound]),
         get("/v1/webhook-endpoints", "listWebhookEndpoints", "Where events are sent", endpoints::list)
             .key(Scope::WebhooksWrite)
             .gives::<endpoints::EndpointList>(200),

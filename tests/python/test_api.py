@@ -1,0 +1,427 @@
+"""The control API against a running server: what it does, what it refuses, and its own document.
+
+Run with the project's own Python: `.tools/venv/bin/python -m unittest discover -s tests/python`.
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import resource
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+from control import Api, Seat
+from server import Server, token
+
+HERE = pathlib.Path(__file__).parent
+DAY_MS = 86_400_000
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+class ApiTest(unittest.IsolatedAsyncioTestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(ad_hoc=False, extra="[api]\nstranger_requests_per_second = 20.0\n")
+        cls.server.__enter__()
+        cls.api = Api(cls.server.page, cls.server.key("all"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.__exit__(None, None, None)
+        assert not cls.server.alarms(), cls.server.alarms()
+
+    def couple(self, **policy) -> tuple[str, dict[str, Api]]:
+        """A session with a therapist and two partners, each with the API as their page has it."""
+        session = self.api.session(kind="couple", policy={"waiting_room": True, "duplicate_identity": "reject_new"} | policy)
+        people = {"t": "therapist", "a": "client", "b": "client"}
+        pages = {who: Api(self.server.page, self.api.redeem(self.api.ticket(session, who, role, name=who.upper())))
+                 for who, role in people.items()}
+        return session, pages
+
+    def refused(self, api: Api, method: str, path: str, problem: str, status: int, body=None, raw=None, **headers):
+        answer = api.ask(method, path, body, raw, **headers)
+        self.assertEqual((answer.status, answer.problem), (status, problem), answer.raw)
+        return answer
+
+    # What it does.
+
+    async def test_a_ticket_lets_one_person_in_once_and_its_second_use_is_on_record(self):
+        session = self.api.session()
+        ticket = self.api.ticket(session, "alex", name="Alex Å")
+        redeemed = self.api.must("POST", "/tickets/redeem", {"ticket": ticket})
+        self.assertEqual((redeemed["identity"], redeemed["role"], redeemed["name"]), ("alex", "client", "Alex Å"))
+        self.refused(self.api, "POST", "/tickets/redeem", "ticket-refused", 403, {"ticket": ticket})
+        page = self.api.must("GET", f"/audit?session={session}")
+        self.assertEqual([(one["action"], one["detail"]) for one in page["records"]][-2:],
+                         [("ticket.used", "client"), ("ticket.refused", "used")])
+        # Neither the identity nor the name is in the log, nor the name in any file.
+        self.assertNotIn("alex", json.dumps(page))
+        files = b"".join(file.read_bytes() for file in self.server.store.parent.glob("parlour.db*"))
+        self.assertNotIn("Alex Å".encode(), files)
+
+    async def test_revoked_and_expired_tickets_let_nobody_in(self):
+        session = self.api.session()
+        issued = self.api.must("POST", f"/sessions/{session}/tickets", {"identity": "a", "role": "client"})
+        self.api.must("DELETE", f"/sessions/{session}/tickets/{issued['id']}")
+        self.refused(self.api, "POST", "/tickets/redeem", "ticket-refused", 403, {"ticket": issued["ticket"]})
+        soon = self.api.ticket(session, "b", expires_at_ms=now_ms() + 300)
+        time.sleep(0.35)
+        self.refused(self.api, "POST", "/tickets/redeem", "ticket-refused", 403, {"ticket": soon})
+        self.refused(self.api, "POST", f"/sessions/{session}/tickets", "past-expiry", 422,
+                     {"identity": "c", "role": "client", "expires_at_ms": now_ms() - 1})
+
+    async def test_a_therapists_browser_leads_the_session_and_a_clients_does_not(self):
+        session, pages = self.couple()
+        at = f"/sessions/{session}"
+        seats = [Seat(self.server.url, pages[who].secret) for who in "tab"]
+        async with seats[0], seats[1], seats[2]:
+            self.assertEqual(pages["a"].view(session)["me"]["place"], "waiting")
+            self.assertNotIn("people", pages["a"].view(session))
+            self.refused(pages["a"], "POST", f"{at}/participants/a/admit", "not-allowed", 403)
+            for who in "ab":
+                pages["t"].must("POST", f"{at}/participants/{who}/admit")
+                self.assertEqual(pages[who].view(session)["me"]["place"], "main")
+            pages["t"].must("PUT", f"{at}/floor", {"mode": "one_voice", "identity": "a"})
+            self.assertEqual(pages["b"].view(session)["floor"], {"mode": "one_voice", "identity": "a"})
+            receipt = pages["t"].must("POST", f"{at}/check-ins", {"participants": ["a"]})
+            self.assertEqual((receipt["members"], receipt["held"]), (["a", "t"], ["b"]))
+            self.assertEqual(pages["b"].view(session)["me"]["place"], "hold")
+            self.assertEqual(self.api.must("GET", f"{at}/check-ins")["check_ins"][0]["id"], receipt["id"])
+            pages["t"].must("DELETE", f"{at}/check-ins/{receipt['id']}")
+            self.assertEqual(pages["b"].view(session)["me"]["place"], "main")
+            pages["a"].must("POST", f"{at}/signal")
+            self.assertEqual([one["identity"] for one in pages["t"].view(session)["signals"]], ["a"])
+            handed = pages["b"].must("POST", f"{at}/hand-over")
+            self.assertEqual(self.api.must("POST", "/tickets/redeem", {"ticket": handed["ticket"]})["identity"], "b")
+            pages["a"].must("POST", f"{at}/quick-exit")
+            self.assertEqual([one["identity"] for one in pages["t"].view(session)["quick_exits"]], ["a"])
+            pages["t"].must("POST", f"{at}/end")
+        self.assertEqual(self.api.must("GET", at)["phase"], "ended")
+        self.refused(self.api, "POST", f"{at}/tickets", "session-ended", 409, {"identity": "x", "role": "client"})
+        self.refused(pages["t"], "PUT", f"{at}/lock", "session-ended", 409, {"locked": True})
+        actions = [one["action"] for one in self.api.must("GET", f"/audit?session={session}")["records"]]
+        for action in ("participant.admitted", "check_in.started", "check_in.ended", "floor.changed", "session.ended"):
+            self.assertIn(action, actions)
+
+    async def test_consent_is_shown_in_full_and_kept_with_its_version(self):
+        session, pages = self.couple(waiting_room=False, consent={"id": "v1", "text": "We talk."})
+        async with Seat(self.server.url, pages["a"].secret):
+            shown = pages["a"].view(session)["consent"]
+            self.assertEqual((shown["text"], shown["accepted"]), ("We talk.", False))
+            version = {"id": shown["id"], "sha256": shown["sha256"]}
+            self.refused(pages["a"], "POST", f"/sessions/{session}/consents", "not-possible", 409,
+                         {"id": "v2", "sha256": shown["sha256"]})
+            pages["a"].must("POST", f"/sessions/{session}/consents", version)
+            self.assertTrue(pages["a"].view(session)["consent"]["accepted"])
+        kept = self.api.must("GET", f"/sessions/{session}/consents")["consents"]
+        self.assertEqual([(one["identity"], one["id"]) for one in kept], [("a", "v1")])
+
+    async def test_what_was_posted_once_is_done_once(self):
+        words = {"external_id": "once"}
+        first = self.api.ask("POST", "/sessions", words, idempotency_key="k1")
+        again = self.api.ask("POST", "/sessions", words, idempotency_key="k1")
+        self.assertEqual((again.status, again.raw, again.headers["etag"]), (201, first.raw, '"1"'))
+        self.refused(self.api, "POST", "/sessions", "idempotency-mismatch", 422, {}, idempotency_key="k1")
+        self.refused(self.api, "POST", "/sessions", "invalid-idempotency-key", 400, {}, idempotency_key="k" * 129)
+        # A refusal is not kept.
+        self.refused(self.api, "POST", "/sessions", "past-schedule", 422, idempotency_key="k2",
+                     body={"schedule": {"starts_at_ms": 1, "planned_minutes": 50}})
+        self.api.must("POST", "/sessions", {"schedule": {"starts_at_ms": now_ms(), "planned_minutes": 50}},
+                      idempotency_key="k2")
+        # Secrets in kept answers are not readable in the file.
+        made = self.api.ask("POST", "/keys", {"scopes": ["facts:read"]}, idempotency_key="k3")
+        self.assertEqual(self.api.ask("POST", "/keys", {"scopes": ["facts:read"]}, idempotency_key="k3").raw, made.raw)
+        files = b"".join(file.read_bytes() for file in self.server.store.parent.glob("parlour.db*"))
+        self.assertNotIn(made.json["key"].encode(), files)
+
+    async def test_twenty_at_once_with_one_key_make_one_session(self):
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            asked = [pool.submit(self.api.ask, "POST", "/sessions", {"external_id": "race"}, idempotency_key="race")
+                     for _ in range(20)]
+            answers = [one.result() for one in asked]
+        made = {one.json["id"] for one in answers if one.status == 201}
+        self.assertEqual(len(made), 1)
+        self.assertEqual({one.problem for one in answers if one.status != 201} - {"idempotency-in-flight"}, set())
+
+    async def test_an_edit_needs_the_version_that_was_read(self):
+        made = self.api.ask("POST", "/sessions", {})
+        at = f"/sessions/{made.json['id']}"
+        self.refused(self.api, "PATCH", at, "precondition-required", 428, {})
+        self.refused(self.api, "PATCH", at, "precondition-failed", 412, {}, if_match='"7"')
+        changed = self.api.ask("PATCH", at, {"policy": {"max_participants": 3}}, if_match=made.headers["etag"])
+        self.assertEqual((changed.json["policy"]["max_participants"], changed.headers["etag"]), (3, '"2"'))
+        self.refused(self.api, "PATCH", at, "precondition-failed", 412, {}, if_match=made.headers["etag"])
+
+    async def test_rules_change_while_a_session_is_live_and_its_schedule_does_not(self):
+        session, pages = self.couple(waiting_room=False)
+        async with Seat(self.server.url, pages["t"].secret):
+            at, read = f"/sessions/{session}", self.api.ask("GET", f"/sessions/{session}")
+            self.assertEqual(read.json["phase"], "live")
+            self.refused(self.api, "PATCH", at, "session-in-use", 409, {"schedule": None}, if_match=read.headers["etag"])
+            changed = self.api.ask("PATCH", at, {"policy": {"waiting_room": True}}, if_match=read.headers["etag"])
+            self.assertTrue(changed.json["policy"]["waiting_room"], changed.raw)
+            async with Seat(self.server.url, pages["a"].secret):
+                self.assertEqual(pages["a"].view(session)["me"]["place"], "waiting")
+
+    async def test_lists_are_read_page_by_page_without_a_gap(self):
+        made = [self.api.session(external_id="page") for _ in range(5)]
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = self.api.must("GET", f"/sessions?limit=2{cursor and '&cursor=' + cursor}")
+            seen += [one["id"] for one in page["sessions"]]
+            cursor = page["next_cursor"]
+        self.assertEqual([one for one in seen if one in made], made)
+        ended = self.api.must("GET", "/sessions?limit=1000&phase=ended")["sessions"]
+        self.assertTrue(all(one["phase"] == "ended" for one in ended))
+
+    async def test_keys_have_scopes_an_end_and_successors(self):
+        made = self.api.must("POST", "/keys", {"scopes": ["sessions:read"], "label": "reader"})
+        reader = Api(self.server.page, made["key"])
+        reader.must("GET", "/sessions")
+        self.refused(reader, "POST", "/sessions", "missing-scope", 403, {})
+        successor = self.api.must("POST", f"/keys/{made['id']}/rotate")
+        for secret in (made["key"], successor["key"]):
+            Api(self.server.page, secret).must("GET", "/sessions")
+        self.api.must("DELETE", f"/keys/{made['id']}")
+        self.refused(reader, "GET", "/sessions", "unauthenticated", 401)
+        short = self.api.must("POST", "/keys", {"scopes": ["sessions:read"], "expires_at_ms": now_ms() + 300})
+        time.sleep(0.35)
+        self.refused(Api(self.server.page, short["key"]), "GET", "/sessions", "unauthenticated", 401)
+        self.assertIn(made["id"], self.server.run("key", "list").stdout)
+
+    async def test_the_view_streams_whenever_it_changes(self):
+        session, pages = self.couple(waiting_room=False)
+        async with Seat(self.server.url, pages["t"].secret) as therapist:
+            headers = {"authorization": f"Bearer {pages['t'].secret}"}
+            async with therapist.http.get(f"{pages['t'].base}/sessions/{session}/view/stream", headers=headers) as got:
+                async def view():
+                    event, data = await got.content.readline(), await got.content.readline()
+                    self.assertEqual(event.strip(), b"event: view")
+                    await got.content.readline()
+                    return json.loads(data.removeprefix(b"data: "))
+
+                self.assertEqual((await view())["session"]["locked"], False)
+                pages["t"].must("PUT", f"/sessions/{session}/lock", {"locked": True})
+                while not (await view())["session"]["locked"]:
+                    pass
+
+    # What it refuses.
+
+    async def test_a_session_must_have_been_made(self):
+        for session in ("never-made", self.api.session()):
+            secret = token(session, "x", "therapist")
+            if session == "never-made":
+                with self.assertRaises(Exception) as refused:
+                    async with Seat(self.server.url, secret):
+                        pass
+                self.assertIn("404", str(refused.exception))
+            else:
+                async with Seat(self.server.url, secret):
+                    pass
+
+    async def test_tokens_are_good_for_their_session_and_role_only(self):
+        session, pages = self.couple()
+        other = self.api.session()
+        self.refused(pages["t"], "GET", f"/sessions/{other}/view", "other-session", 403)
+        self.refused(pages["t"], "POST", f"/sessions/{other}/end", "other-session", 403)
+        self.refused(pages["t"], "GET", "/sessions", "not-allowed", 403)
+        self.refused(pages["t"], "GET", "/keys", "not-allowed", 403)
+        self.refused(pages["a"], "GET", f"/sessions/{session}/participants", "not-allowed", 403)
+        self.refused(self.api, "POST", f"/sessions/{session}/quick-exit", "not-allowed", 403)
+        # No claim but the role says what someone is.
+        raised = {"metadata": "{\"role\":\"therapist\"}", "attributes": {"parlour.role": "therapist"},
+                  "roles": ["therapist"], "isTherapist": True,
+                  "video": {"roomAdmin": True, "roomCreate": True, "roomList": True, "hidden": False}}
+        client = Api(self.server.page, token(session, "eve", "client", **raised))
+        self.refused(client, "POST", f"/sessions/{session}/participants/a/admit", "not-allowed", 403)
+        self.refused(client, "GET", f"/sessions/{session}/participants", "not-allowed", 403)
+        for wrong in ("", "pk_", "pk_0_0", self.api.secret[:-1], token(session, "t", lifetime=-60), "a.b.c", "é"):
+            secret = wrong.encode().decode("latin-1")
+            self.refused(Api(self.server.page, secret), "GET", f"/sessions/{session}/view", "unauthenticated", 401)
+
+    async def test_each_kind_of_bad_input_has_a_type_of_its_own(self):
+        api, session = self.api, self.api.session()
+        at = f"/sessions/{session}"
+        schedule = {"starts_at_ms": now_ms() + DAY_MS, "planned_minutes": 50}
+        for problem, status, body in (
+            ("unknown-field", 400, {"SECRET": 1}),
+            ("unknown-field", 400, {"policy": {"SECRET": 1}}),
+            ("missing-field", 400, {"schedule": {"starts_at_ms": 1}}),
+            ("invalid-value", 400, {"kind": "SECRET"}),
+            ("invalid-value", 400, {"id": "SECRET with spaces"}),
+            ("invalid-value", 400, {"policy": [True]}),
+            ("out-of-range", 400, {"schedule": schedule | {"planned_minutes": -1}}),
+            ("out-of-range", 400, {"schedule": schedule | {"planned_minutes": 10**30}}),
+            ("out-of-range", 400, {"schedule": schedule | {"starts_at_ms": 10**18}}),
+            ("out-of-range", 400, {"policy": {"max_participants": 13}}),
+            ("out-of-range", 400, {"external_id": ""}),
+            ("past-schedule", 422, {"schedule": schedule | {"starts_at_ms": now_ms() - DAY_MS}}),
+            ("session-exists", 409, {"id": session}),
+        ):
+            answer = self.refused(api, "POST", "/sessions", problem, status, body)
+            self.assertNotIn(b"SECRET", answer.raw)
+        for problem, status, raw in (
+            ("invalid-json", 400, b"{"),
+            ("invalid-json", 400, b"{} {}"),
+            ("invalid-utf8", 400, b"{\"external_id\":\"\xff\"}"),
+            ("body-too-large", 413, b"{\"external_id\":\"" + b"x" * 65_536 + b"\"}"),
+        ):
+            self.refused(api, "POST", "/sessions", problem, status, raw=raw)
+        self.refused(api, "POST", "/sessions", "unsupported-media-type", 415, raw=b"{}", content_type="text/plain")
+        self.refused(api, "POST", f"{at}/end", "unexpected-body", 400, {"now": True})
+        self.refused(api, "GET", "/sessions?limit=0", "out-of-range", 400)
+        self.refused(api, "GET", "/sessions?cursor=SECRET", "invalid-cursor", 400)
+        self.refused(api, "GET", "/sessions?SECRET=1", "invalid-parameter", 400)
+        self.refused(api, "GET", f"/sessions/{'x' * 257}/view", "invalid-parameter", 400)
+        self.refused(api, "GET", "/sessions/none", "session-not-found", 404)
+        self.refused(api, "GET", "/nothing", "not-found", 404)
+        self.refused(api, "DELETE", "/sessions", "method-not-allowed", 405)
+
+    async def test_each_invalid_transition_has_a_type_of_its_own(self):
+        session, pages = self.couple()
+        at = f"/sessions/{session}"
+        self.refused(self.api, "POST", f"{at}/participants/a/hold", "session-not-open", 409)
+        async with Seat(self.server.url, pages["t"].secret), Seat(self.server.url, pages["a"].secret):
+            self.refused(self.api, "POST", f"{at}/participants/zoe/admit", "participant-not-found", 404)
+            self.api.must("POST", f"{at}/participants/a/admit")
+            self.refused(self.api, "POST", f"{at}/participants/a/deny", "participant-not-waiting", 409)
+            self.refused(self.api, "DELETE", f"{at}/check-ins/7", "check-in-not-found", 404)
+            self.refused(self.api, "POST", f"{at}/extend", "past-schedule", 422, {"until_ms": 1})
+
+    # Its documents.
+
+    async def test_the_document_served_is_the_committed_one_and_its_page_needs_no_other_host(self):
+        stranger = Api(self.server.page, None)
+        committed = json.loads((HERE.parents[1] / "docs/openapi.json").read_text())
+        self.assertEqual(stranger.ask("GET", "/openapi.json").json, committed)
+        page = stranger.ask("GET", "/docs")
+        self.assertIn("default-src 'none'", page.headers["content-security-policy"])
+        for part in (page.raw, stranger.ask("GET", "/docs/page.js").raw, stranger.ask("GET", "/docs/page.css").raw):
+            self.assertNotIn(b"https://", part)
+            self.assertNotIn(b"http://", part)
+
+    async def test_security_facts_are_those_of_this_configuration(self):
+        facts = self.api.must("GET", "/security-facts")
+        self.assertEqual((facts["media"]["recording"], facts["media"]["dtls"]), (False, ["1.2", "1.3"]))
+        self.assertEqual((facts["sessions"]["ad_hoc"], facts["store"]["durable"]), (False, True))
+        self.assertEqual(facts["store"]["retention_days"]["audit"], 365)
+
+
+class FloodTest(unittest.IsolatedAsyncioTestCase):
+    """Strangers who do not stop."""
+
+    async def asyncSetUp(self):
+        self.server = Server(ad_hoc=False)
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__, None, None, None)
+        self.api = Api(self.server.page, self.server.key("all"))
+
+    async def test_a_thousand_wrong_tickets_a_second_hurt_nobody_elses_call(self):
+        session, flood = self.api.session(), Api(self.server.page, None)
+        async with Seat(self.server.url, self.api.redeem(self.api.ticket(session, "t", "therapist"))):
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                asked = [pool.submit(flood.ask, "POST", "/tickets/redeem", {"ticket": f"tk_{n}"}) for n in range(1_000)]
+                for locked in (True, False) * 10:
+                    self.api.must("PUT", f"/sessions/{session}/lock", {"locked": locked})
+                answers = [one.result() for one in asked]
+        problems = [one.problem for one in answers]
+        self.assertEqual(set(problems), {"ticket-refused", "too-many-requests"})
+        limited = next(one for one in answers if one.status == 429)
+        self.assertGreaterEqual(int(limited.headers["retry-after"]), 1)
+
+    async def test_half_open_connections_keep_nobody_out(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        count = min(2_000, soft - 200)
+        port = int(self.server.page.rsplit(":", 1)[1])
+        slow = []
+        try:
+            for _ in range(count):
+                one = socket.create_connection(("127.0.0.1", port))
+                one.sendall(b"GET /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+                slow.append(one)
+            # Those of this address beyond its share were closed, so that the others are served.
+            self.assertEqual(len(slow), count)
+        finally:
+            for one in slow:
+                one.close()
+        self.api.must("GET", "/sessions?limit=1")
+
+
+class OperatorTest(unittest.IsolatedAsyncioTestCase):
+    """What an operator does, and what a bad disk does."""
+
+    async def asyncSetUp(self):
+        self.server = Server(ad_hoc=False)
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__, None, None, None)
+        self.api = Api(self.server.page, self.server.key("all"))
+
+    async def test_the_audit_log_is_verified_and_a_change_in_it_is_found(self):
+        import sqlite3
+
+        self.api.session()
+        whole = self.server.run("audit", "verify")
+        self.assertEqual((whole.returncode, whole.stdout.splitlines()[-1]), (0, "whole"))
+        with sqlite3.connect(self.server.store) as file:
+            file.execute("UPDATE audit SET detail = 'x' WHERE seq = 2")
+        file.close()
+        broken = self.server.run("audit", "verify")
+        self.assertEqual(broken.returncode, 1)
+        self.assertIn("record 2", broken.stderr)
+        self.assertEqual(self.api.must("GET", "/audit/verification")["broken"], {"how": "altered", "seq": 2})
+
+    async def test_a_running_store_is_backed_up_and_purged(self):
+        self.api.session()
+        copy = self.server.store.parent / "copy.db"
+        self.assertEqual(self.server.run("backup", str(copy)).returncode, 0)
+        self.assertTrue(copy.stat().st_size > 0)
+        self.assertEqual(self.server.run("backup", str(copy)).returncode, 1)
+        self.assertEqual(self.server.run("purge").returncode, 0)
+
+    async def test_without_a_log_what_protects_is_refused_and_calls_go_on(self):
+        session = self.api.session(policy={"waiting_room": False})
+        pages = {who: Api(self.server.page, self.api.redeem(self.api.ticket(session, who, role)))
+                 for who, role in (("t", "therapist"), ("a", "client"))}
+        at = f"/sessions/{session}"
+        async with Seat(self.server.url, pages["t"].secret), Seat(self.server.url, pages["a"].secret) as seat:
+            self.server.block_store()
+            held = pages["t"].ask("POST", f"{at}/participants/a/hold")
+            self.assertEqual((held.status, held.problem), (503, "store-unavailable"))
+            self.assertEqual(pages["a"].view(session)["me"]["place"], "main")
+            self.assertFalse(seat.socket.closed)
+            # Who must get out gets out.
+            self.assertEqual(pages["a"].ask("POST", f"{at}/quick-exit").status, 204)
+            self.server.unblock_store()
+            pages["t"].must("PUT", f"{at}/lock", {"locked": True})
+        self.assertEqual(self.server.run("audit", "verify").returncode, 0)
+
+
+class SchemaTest(unittest.TestCase):
+    """schemathesis: what the document says is what the server does."""
+
+    def test_schemathesis_finds_nothing(self):
+        limits = "[api]\nstranger_requests_per_second = 100000.0\nkey_requests_per_second = 100000.0\n"
+        with Server(ad_hoc=False, extra=limits) as server:
+            command = [
+                str(pathlib.Path(sys.executable).with_name("schemathesis")),
+                "--config-file", str(HERE / "schemathesis.toml"),
+                "run", f"{server.page}/v1/openapi.json",
+                "-H", f"Authorization: Bearer {server.key('all')}",
+                "--max-examples", os.environ.get("PARLOUR_EXAMPLES", "4"),
+                "--generation-deterministic", "--exclude-path-regex", "stream", "--no-color", "--warnings", "off",
+            ]
+            with_room = {"cwd": server.store.parent, "capture_output": True, "text": True, "timeout": 240}
+            run = subprocess.run(command, check=False, **with_room)
+            self.assertEqual(run.returncode, 0, run.stdout[-8_000:] + run.stderr[-2_000:])
+        self.assertEqual(server.alarms(), [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
