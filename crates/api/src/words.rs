@@ -132,9 +132,33 @@ impl<T: JsonSchema> JsonSchema for Strict<T> {
 }
 
 /// A text or `null`, and one of them: nothing is taken away by leaving it out.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub(crate) struct TextOrNull<const MAX: u32>(pub(crate) Option<String>);
+
+impl<'de, const MAX: u32> Deserialize<'de> for TextOrNull<MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Option<String>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(None)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Some(text.to_owned()))
+            }
+        }
+
+        // Asked as an option, a field that is missing would be `null`.
+        from.deserialize_any(Text).map(Self)
+    }
+}
 
 impl<const MAX: u32> JsonSchema for TextOrNull<MAX> {
     fn inline_schema() -> bool {
