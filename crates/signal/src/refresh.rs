@@ -22,7 +22,7 @@ pub(crate) struct Refresh {
 
 impl Refresh {
     pub(crate) fn new(claims: Claims) -> Self {
-        let due = Instant::now() + wait(claims.exp.unwrap_or_default(), unix_now());
+        let due = Instant::now() + wait_of(&claims, unix_now());
         Self { claims, due }
     }
 
@@ -48,6 +48,11 @@ impl Refresh {
     }
 }
 
+/// A token that hands a seat over does so once: what a reload comes back with must be an ordinary one soon.
+fn wait_of(claims: &Claims, now: u64) -> Duration {
+    if claims.parlour.entry.is_empty() { wait(claims.exp.unwrap_or_default(), now) } else { SHORTEST_WAIT }
+}
+
 /// A long-lived token is replaced when it has [`LIFETIME_SECONDS`] left, a shorter one at half of its time.
 fn wait(exp: u64, now: u64) -> Duration {
     let left = exp.saturating_sub(now);
@@ -59,6 +64,14 @@ fn wait(exp: u64, now: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_handed_a_seat_over_is_replaced_at_once() {
+        let mut claims = Claims { exp: Some(7_200), ..Claims::default() };
+        assert_eq!(wait_of(&claims, 0), Duration::from_secs(6_600));
+        claims.parlour.entry = "hand_over".to_owned();
+        assert_eq!(wait_of(&claims, 0), SHORTEST_WAIT);
+    }
 
     #[test]
     fn a_token_is_replaced_well_before_it_expires() {
