@@ -9,6 +9,8 @@ mod admission;
 pub mod config;
 mod data;
 mod directory;
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 pub mod joinrequest;
 mod link;

@@ -22,7 +22,7 @@ use crate::http::address_of;
 use crate::service::{Shared, SignalState};
 
 mod access;
-mod codec;
+pub(crate) mod codec;
 mod data;
 mod participants;
 mod relocate;

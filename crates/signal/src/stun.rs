@@ -64,7 +64,7 @@ impl StunServer {
 }
 
 /// The answer to a Binding request; `None` for anything else.
-fn answer(request: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+pub(crate) fn answer(request: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     let header = request.get(..HEADER)?;
     let (kind, cookie, transaction) = (header.get(..2)?, header.get(4..8)?, header.get(8..)?);
     let length = u16::from_be_bytes([*header.get(2)?, *header.get(3)?]);
