@@ -348,7 +348,10 @@ impl World {
                 if let Some(arrivals) = &mut bot.arrivals {
                     arrivals.push((now, datagram.payload.len()));
                 }
-                bot.endpoint.handle_datagram(now, datagram.from, &datagram.payload);
+                match &mut bot.heard {
+                    Some(heard) => heard.push(datagram.payload),
+                    None => bot.endpoint.handle_datagram(now, datagram.from, &datagram.payload),
+                }
             } else {
                 self.strangers += 1;
             }

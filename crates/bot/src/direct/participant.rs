@@ -37,6 +37,8 @@ pub struct DirectBot {
     pub tapped: Option<Vec<Vec<u8>>>,
     /// Datagrams with media that reached it.
     pub media_datagrams: u64,
+    /// What reaches it from now on, if somebody else answers in its place; then its own endpoint hears nothing.
+    pub heard: Option<Vec<Vec<u8>>>,
     /// When and how large what reaches it is from now on, if somebody looks.
     pub arrivals: Option<Vec<(Instant, usize)>>,
     /// What it is told from now on, if somebody looks.
@@ -73,6 +75,7 @@ impl DirectBot {
             lets_out: None,
             tapped: None,
             media_datagrams: 0,
+            heard: None,
             arrivals: None,
             told: None,
             session,
