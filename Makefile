@@ -26,7 +26,7 @@ crates/web/client/dist/index.html: $(WEB_SOURCES)
 
 test: lint test-rust test-python test-browser ## Install what tests need and run every test
 
-lint: web ## Formatting, compiler and clippy warnings, licences and sources of dependencies
+lint: web ## Formatting, compiler and clippy warnings
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
