@@ -1,0 +1,80 @@
+//! Handing one's own seat over to another device: the live one offers it, and gets a ticket for the other.
+
+use axum::extract::State;
+use parlour_model::session::{HAND_OVER_SECONDS, SessionCommand};
+use parlour_model::{Command, Identity, Reply as EngineReply, SessionId};
+use parlour_store::NewTicket;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::drawn::DrawnTicket;
+use super::keep;
+use crate::caller::Caller;
+use crate::commands::{self, Asked};
+use crate::gate::Arrived;
+use crate::now_ms;
+use crate::once::Once;
+use crate::operation::{Operation, Seats, post};
+use crate::problem::{Kind, Problem};
+use crate::reply::Reply;
+use crate::seal::random_hex;
+use crate::state::ApiState;
+use crate::words::At;
+
+/// The operation of this module.
+pub(super) fn operation() -> Operation {
+    let summary = "Make a ticket to one's own seat, for another device.";
+    post("/v1/sessions/{session}/hand-over", "handOver", summary, hand_over)
+        .tag("participants")
+        .own(Seats::Everyone)
+        .gives::<HandOverBody>(201)
+        .refuses(commands::REFUSALS)
+}
+
+/// A ticket to one's own seat.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HandOver")]
+struct HandOverBody {
+    /// The secret, for the other device.
+    ticket: String,
+    /// No use from this time on, milliseconds since the Unix epoch.
+    expires_at_ms: i64,
+}
+
+async fn hand_over(
+    State(api): State<ApiState>,
+    caller: Caller,
+    once: Once,
+    arrived: Arrived,
+    At(session): At<SessionId>,
+) -> Result<Reply, Problem> {
+    let Caller::Bearer { identity, role, .. } = &caller else { return Err(Kind::NotAllowed.into()) };
+    commands::ask(&api, &session, Asked::by(&caller, SessionCommand::OfferHandOver, "hand_over"), arrived).await?;
+    let now = now_ms();
+    let ticket = DrawnTicket::new(&shown_name(&api, &session, identity).await, &api.signing.sealer)?;
+    let body = HandOverBody {
+        ticket: ticket.text,
+        expires_at_ms: now.saturating_add(i64::try_from(HAND_OVER_SECONDS * 1_000).unwrap_or_default()),
+    };
+    let new = NewTicket {
+        id: random_hex::<8>()?,
+        session: session.clone(),
+        secret: ticket.hash,
+        identity: identity.clone(),
+        role: *role,
+        hand_over: true,
+        created_at_ms: now,
+        expires_at_ms: body.expires_at_ms,
+    };
+    keep(&api, caller.subject(&api.pseudonyms), once, new, Reply::created(&body)?).await
+}
+
+/// As the person is shown now.
+async fn shown_name(api: &ApiState, session: &SessionId, identity: &Identity) -> String {
+    match api.engine.request(session, Command::DescribeSession).await {
+        Ok(EngineReply::Session(_, people)) => {
+            people.into_iter().find(|person| person.identity == *identity).map_or_else(String::new, |one| one.name.0)
+        }
+        _ => String::new(),
+    }
+}
