@@ -55,10 +55,12 @@ for (const { name, ...context } of VIEWS) {
       await picture(page, `device-check-${name}`);
     });
 
-    await t.test("without a therapist one is on hold, and told that nobody hears", async () => {
+    await t.test("without a therapist one waits, and is told that nobody sees or hears", async () => {
       await join(page);
-      await page.getByRole("heading", { name: "One moment, please" }).waitFor();
-      await page.getByText("For the moment nobody can see or hear you").waitFor();
+      await page.getByRole("heading", { name: "You are in the waiting room" }).waitFor();
+      await page.getByText("Your therapist is not here yet.").waitFor();
+      await page.getByText("Nobody can see or hear you here.").waitFor();
+      await checkAccessible(page, "waiting for a therapist");
     });
 
     const ingrid = await stage.seat("ingrid", { role: "therapist", size: SIZE });

@@ -17,6 +17,7 @@ interface Props {
 export function Waiting({ session, call, preview }: Props) {
   const view = session.view.value;
   const hasMirror = preview.hasMicrophone && !call.started.value;
+  const words = view?.therapist === "present" ? t("waiting.text") : t("waiting.early");
   const isLost = call.connection.value === "reconnecting" || session.freshness.value === "stale";
   return (
     <Page title={t("waiting.title")} wide={hasMirror}>
@@ -29,7 +30,7 @@ export function Waiting({ session, call, preview }: Props) {
         )}
         <section class="stack" aria-label={t("waiting.about")}>
           <p class="lead" role="status">
-            {isLost ? t("waiting.lost") : t("waiting.text")}
+            {isLost ? t("waiting.lost") : words}
           </p>
           <div role="status">
             {view?.waiting_message && (
