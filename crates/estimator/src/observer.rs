@@ -21,6 +21,8 @@ const BASE_BUCKET: u64 = 3_000_000;
 const CLOCK_JUMP: i64 = 5_000_000;
 /// An inter-arrival gap of four mean gaps and this much is a stall of the radio, not its rate.
 const STALL_GAP: u64 = 25_000;
+/// A stall explains a queue for so long.
+const PAUSE_MATTERS: u64 = 120_000;
 /// Audio comes each 20 ms; nothing for two of these is a stall.
 const SILENT_GAP: u64 = 40_000;
 
@@ -54,6 +56,8 @@ pub(crate) struct Observation {
     pub(crate) lost: u32,
     /// Time within this message in which nothing at all arrived for longer than audio alone would explain.
     pub(crate) stalled: u64,
+    /// Nothing arrived for a moment, just before: the line stood still, and says nothing of its rate.
+    pub(crate) paused: bool,
     /// Arrival of the newest packet, by the client's clock.
     pub(crate) last_arrival: u64,
     /// From the last sending that is acknowledged here until now.
@@ -78,6 +82,7 @@ pub(crate) struct Observer {
     last_delay: Option<i64>,
     noise: f64,
     last_low: f64,
+    paused_at: Option<u64>,
     pub(crate) trains: Trains,
     pub(crate) loss: SlidingSums,
     scratch: Vec<i64>,
@@ -91,6 +96,7 @@ impl Observer {
             last_delay: None,
             noise: 3_000.0,
             last_low: 0.0,
+            paused_at: None,
             trains: Trains::new(),
             loss: SlidingSums::new(1_000_000),
             scratch: Vec::with_capacity(64),
@@ -142,6 +148,7 @@ impl Observer {
                 }
             }
         }
+        seen.paused = self.paused_at.is_some_and(|at| at + PAUSE_MATTERS > now);
         self.loss.add(now, f64::from(seen.received), f64::from(seen.lost));
         if self.scratch.is_empty() {
             return None;
@@ -179,6 +186,9 @@ impl Observer {
         let at = self.arrivals.back().map_or(arrived, |last| last.at.max(arrived));
         let queue = delay - self.base.min().unwrap_or(delay);
         let gap = self.arrivals.back().map_or(0, |last| at - last.at);
+        if gap > STALL_GAP {
+            self.paused_at = Some(now);
+        }
         self.arrivals.push_back(Arrival { at, sent, size, queue });
         if self.arrivals.len() > MAX_ARRIVALS {
             self.arrivals.pop_front();

@@ -18,6 +18,10 @@ const DRAIN_FLOOR: f64 = 0.3;
 const STALL_DRAIN_FLOOR: f64 = 0.87;
 /// A delivery rate of at least this share of the capacity says that the capacity did not fall.
 const STALL_SHARE: f64 = 0.88;
+/// A gap of so much in a drain is a stall of its own, microseconds; at `BUSY` packets come in 13 ms.
+const ANOTHER_STALL: u64 = 80_000;
+/// At this rate packets come closer together than what counts as a stall.
+const BUSY: f64 = 700_000.0;
 /// A delivery rate measured for so long beside a standing queue is the capacity.
 const COMMIT_SECONDS: f64 = 0.25;
 /// A queue that should have shrunk by so much since this sender gave way, microseconds, and shrank by less than a third
@@ -64,7 +68,7 @@ impl Control {
             bytes: 0.0,
             measured: measured.min(self.capacity),
             line: measured,
-            stall: measured >= STALL_SHARE * self.capacity,
+            stall: measured >= STALL_SHARE * self.capacity || seen.paused && self.capacity > BUSY,
             peak: seen.queue_low,
             given: 0.0,
         };
@@ -83,13 +87,20 @@ impl Control {
     }
 
     pub(super) fn drain(&mut self, seen: &Observation, others: f64, target: f64, elapsed: f64, mut draining: Draining) {
-        let lasted = seen.now.saturating_sub(draining.since);
         draining.from_arrival += seen.stalled;
-        let time = seen.last_arrival.saturating_sub(draining.from_arrival) as f64 / 1e6;
         // What a full queue dropped was not served; what the medium lost was.
         let overflows = seen.queue_low > OVERFLOW && seen.queue_low > 0.7 * draining.peak;
         let lost = if overflows { seen.received_bytes * self.loss.medium() } else { seen.lost_bytes };
         draining.bytes += seen.received_bytes + lost;
+        if seen.stalled > ANOTHER_STALL && draining.before > BUSY {
+            // It stood still again: what is measured begins anew.
+            draining =
+                Draining { from_arrival: seen.last_arrival, bytes: 0.0, stall: true, since: seen.now, ..draining };
+            draining.measured = draining.before;
+            draining.line = draining.line.max(draining.before);
+        }
+        let lasted = seen.now.saturating_sub(draining.since);
+        let time = seen.last_arrival.saturating_sub(draining.from_arrival) as f64 / 1e6;
         let stands = seen.queue_low > target;
         if stands && time > 0.08 {
             draining.measured = (draining.bytes * 8.0 / time + others).min(draining.before);
