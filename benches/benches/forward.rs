@@ -160,6 +160,7 @@ fn subscription(receiver: ParticipantKey) -> SubscriptionSpec {
         receiver,
         publication: CAMERA,
         mid: "7".into(),
+        cname: "PA_publisher".into(),
         ssrc: 7_000 + receiver.0,
         rtx_ssrc: Some(8_000 + receiver.0),
         payload_type: 100,

@@ -69,6 +69,8 @@ pub struct SubscriptionSpec {
     pub publication: PublicationKey,
     /// The section's name in the SDP, sent as header extension where negotiated.
     pub mid: String,
+    /// Canonical name of the publisher (RFC 3550 section 6.5.1), as the SDP has it: one for all of its streams.
+    pub cname: String,
     /// Of the stream we send. Where a section that is reused keeps it, the numbering of its packets goes on.
     pub ssrc: u32,
     /// Of retransmissions.

@@ -182,8 +182,7 @@ impl RoomContext<'_> {
             track_id: publication.sid.as_str().to_owned(),
             ssrc: section.ssrc,
             rtx_ssrc: Some(section.rtx_ssrc),
-            // One name per publisher: its sound and picture play in sync.
-            cname: publisher.record.sid.as_str().to_owned(),
+            cname: canonical_name(&publisher.record),
             codec: publication.codec,
         })
     }
@@ -240,12 +239,14 @@ impl RoomContext<'_> {
         publication: PublicationKey,
         section: &Section,
     ) -> Option<SubscriptionSpec> {
-        let codec = self.room.publications.get(&publication)?.codec;
-        let offered = section.codec(codec)?;
+        let state = self.room.publications.get(&publication)?;
+        let publisher = self.room.participants.get(&state.publisher)?;
+        let offered = section.codec(state.codec)?;
         Some(SubscriptionSpec {
             receiver,
             publication,
             mid: ours.mid.clone(),
+            cname: canonical_name(&publisher.record),
             ssrc: ours.ssrc,
             rtx_ssrc: offered.rtx.map(|_| ours.rtx_ssrc),
             payload_type: offered.payload_type,
@@ -389,6 +390,11 @@ fn stream_id(publisher: &ParticipantRecord, publication: &Publication) -> String
         _ => "camera",
     };
     format!("{}|{}", publisher.sid, group)
+}
+
+/// One name per publisher, in SDP and RTCP (RFC 8834 4.9): its sound and picture play in sync.
+fn canonical_name(publisher: &ParticipantRecord) -> String {
+    publisher.sid.as_str().to_owned()
 }
 
 fn media_kind(kind: SectionKind) -> Option<MediaKind> {

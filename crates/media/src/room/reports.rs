@@ -96,11 +96,9 @@ impl Room {
             let info = clock.and_then(|clock| stream.sender_info(source, &clock, rate, now));
             let Some(info) = info else { continue };
             let ssrc = stream.spec.ssrc;
-            let mut name = [0; 12];
-            let name = canonical_name(publication.owner, &mut name);
             let outcome = participant.rtcp.on(leg).push(|writer| {
                 writer.sender_report(ssrc, &info, &[])?;
-                writer.sdes(ssrc, name)
+                writer.sdes(ssrc, stream.spec.cname.as_bytes())
             });
             self.counters.rtcp_overflow += u64::from(outcome.is_err());
             let [last, _] = stream.reports;
@@ -147,14 +145,4 @@ impl Room {
         report.downlink_loss = if weight > 0.0 { lost / weight } else { 0.0 };
         Some(report)
     }
-}
-
-/// Of all streams of one publisher in this room. Says nothing about the person.
-fn canonical_name(owner: u16, buffer: &mut [u8; 12]) -> &[u8] {
-    use std::io::Write;
-    let mut rest = &mut buffer[..];
-    // Six bytes always fit.
-    let _ = write!(rest, "p{owner}");
-    let free = rest.len();
-    buffer.get(..buffer.len() - free).unwrap_or_default()
 }
