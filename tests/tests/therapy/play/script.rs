@@ -50,7 +50,7 @@ pub fn policy(dice: &mut Dice) -> SessionPolicy {
 /// Everyone comes in, and most are let in: most of what matters happens in a session that is under way.
 pub fn overture(play: &mut Play, dice: &mut Dice) {
     for who in PLAYERS {
-        if who != S || dice.one_in(2) {
+        if who != S || !dice.one_in(4) {
             let _ = play.join(who, Entry::Ordinary);
         }
     }
@@ -63,6 +63,25 @@ pub fn overture(play: &mut Play, dice: &mut Dice) {
         }
     }
     play.watch_until_all_flows();
+    first_turn(play, dice);
+}
+
+/// What the promises are about is in every handful of plays.
+fn first_turn(play: &mut Play, dice: &mut Dice) {
+    let command = match dice.roll(5) {
+        0 => SessionCommand::StartCheckIn { therapist: None, with: [A.identity()].into() },
+        1 => SessionCommand::Hold(B.identity()),
+        2 => SessionCommand::SetFloor(Floor::TherapistOnly),
+        3 => {
+            play.leave(S);
+            return play.vanish(T);
+        }
+        _ => return play.restart(),
+    };
+    let _ = play.command(Some(T), command);
+    play.let_arrive();
+    play.everyone_speaks();
+    play.watch(Duration::from_secs(1));
 }
 
 /// One thing happens; then nothing passes that may not, and everything that may.

@@ -57,6 +57,7 @@ impl Play {
 
     /// A command; refused, it changes nothing; done again, neither.
     pub fn command(&mut self, by: Option<Who>, command: SessionCommand) -> Result<SessionReply, Refusal> {
+        self.listen();
         let before = self.picture_of_all();
         self.listen_to_bots();
         let requester = by.map_or(Requester::Server, |who| Requester::Identity(who.identity()));
