@@ -7,3 +7,4 @@ mod lasting;
 mod leading;
 mod properties;
 mod stage;
+mod views;
