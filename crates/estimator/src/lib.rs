@@ -9,10 +9,12 @@
 //! - control: observations into capacity and rate. The law is described there.
 //! - line: several clients behind one line under one control ([`Line`]).
 //! - brake: the bound of RFC 8083.
+//! - caps: what publishers need to send, given what receivers can take; pure functions beside the rest.
 //!
 //! Not here: tracks, rooms, packets' contents, the pacer's queue.
 
 mod brake;
+mod caps;
 mod control;
 mod estimator;
 mod history;
@@ -23,6 +25,7 @@ mod train;
 mod types;
 mod window;
 
+pub use caps::{publisher_caps, uplink_caps};
 pub use estimator::Estimator;
 pub use line::{Line, MAX_MEMBERS, MemberId};
 pub use types::{

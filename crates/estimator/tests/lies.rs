@@ -76,6 +76,35 @@ proptest! {
     }
 
     #[test]
+    fn deltas_below_zero_do_not_raise_it_beyond_what_was_sent(backwards in 1u64..200_000) {
+        let mut call = Call::new();
+        for _ in 0..200 {
+            call.round(&mut |seq, arrival| {
+                let shown = arrival.saturating_sub(Duration::from_micros(backwards * (seq % 5)));
+                Some(PacketResult { seq, arrival: Some(shown) })
+            });
+        }
+        prop_assert!(call.estimator.estimate().capacity <= Bitrate::kbps(1_920).scaled(2.6));
+    }
+
+    #[test]
+    fn the_rate_is_never_above_the_circuit_breakers_bound(loss in 0.01f64..1.0, rtt_ms in 20u64..2_000) {
+        let mut call = Call::new();
+        (0..60).for_each(|_| call.round(&mut honest));
+        let rtt = Duration::from_millis(rtt_ms);
+        for _ in 0..40 {
+            let report = ReceiverReport { fraction_lost: loss, rtt: Some(rtt) };
+            call.estimator.handle_receiver_report(report, call.now);
+            call.round(&mut honest);
+        }
+        // RFC 8083 section 4.3: ten times a TCP flow of 1,200-byte segments; never below the room for audio.
+        let tcp = 9_600.0 / (rtt.as_secs_f64() * (2.0 * loss / 3.0).sqrt());
+        let bound = (10.0 * tcp * 1.02).max(Config::default().floor.as_bps() as f64);
+        let target = call.estimator.estimate().target.as_bps() as f64;
+        prop_assert!(target <= bound, "{target} above {bound}");
+    }
+
+    #[test]
     fn arrivals_that_never_happened_so_fast_do_not_raise_it_beyond_what_was_sent(squeeze in 1u32..1_000) {
         let mut call = Call::new();
         for _ in 0..200 {
