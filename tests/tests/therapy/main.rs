@@ -7,6 +7,7 @@ mod exit;
 mod hand_over;
 mod play;
 mod properties;
+mod receipt;
 mod restart;
 mod stage;
 mod tracks;

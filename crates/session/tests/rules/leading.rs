@@ -269,6 +269,18 @@ fn who_is_back_in_the_waiting_room_after_a_quick_exit_still_looks_lost_to_the_pa
 }
 
 #[test]
+fn those_resumed_during_a_check_in_are_not_together_without_a_therapist() {
+    let mut stage = Stage::live(SessionPolicy::default(), &[A, B, C]);
+    check_in(&mut stage, T, &[A]);
+    for who in [B, C] {
+        stage.ok(T, SessionCommand::Resume(who.identity()));
+    }
+    assert!(stage.is_alone(B) && stage.is_alone(C), "the therapist leads the check-in, not the main space");
+    stage.join(S);
+    assert!(stage.reaches(B, C) && stage.reaches(S, B) && !stage.reaches(B, T));
+}
+
+#[test]
 fn clients_command_nobody() {
     let mut stage = couple();
     let b = B.identity();
