@@ -119,3 +119,43 @@ test("the way in, in each language", async (t) => {
   }
   await clinic.checkClean();
 });
+
+test("a session held in text needs no devices, and its words pass no seal", async (t) => {
+  const clinic = await openClinic(t);
+  const session = await clinic.session({ modality: "text" });
+  const sanders = await clinic.visit(session, SANDERS);
+  await sanders.joinCall();
+  const come = async (person) => {
+    const visitor = await clinic.visit(session, person);
+    await visitor.join();
+    await visitor.isWaiting();
+    await sanders.press(`Let in ${person.name}`);
+    await visitor.isInCall();
+    return visitor;
+  };
+  const alex = await come(ALEX);
+  const robin = await come(ROBIN);
+  const write = async (visitor, text) => {
+    await visitor.page.getByLabel("Write a message").fill(text);
+    await visitor.press("Send");
+  };
+  const reads = (visitor, text) => visitor.page.getByRole("log").getByText(text).waitFor();
+
+  await sanders.says("You, Alex, and Robin can read each other.");
+  await write(alex, "Good evening <b>both</b>");
+  await Promise.all([reads(sanders, "Good evening <b>both</b>"), reads(robin, "Good evening <b>both</b>")]);
+  await alex.checkView("a session in text");
+  assert.equal(await alex.page.evaluate(() => document.querySelectorAll("video, audio").length), 0);
+
+  await sanders.press("Talk in private with Alex");
+  await robin.isOnHold();
+  await sanders.says("Only you and Alex can read each other. Robin is on hold: sees and hears nobody.");
+  await write(alex, "only for you");
+  await reads(sanders, "only for you");
+  await sanders.press("Back together");
+  await robin.isInCall();
+  await write(sanders, "together again");
+  await reads(robin, "together again");
+  assert.equal(await robin.page.getByText("only for you").count(), 0, "what was sealed stays sealed");
+  await clinic.checkClean();
+});

@@ -8,23 +8,23 @@ import { clockTime } from "./planned";
 
 export function ChatView({ call }: { call: Call }) {
   const { chat } = call;
-  const end = useRef<HTMLLIElement>(null);
+  const end = useRef<HTMLDivElement>(null);
   const lines = chat.lines.value;
   useEffect(() => end.current?.scrollIntoView({ block: "end" }), [lines]);
   return (
     <div class="chat">
-      <ol class="chat-lines" role="log" aria-label={t("chat.lines")} tabIndex={0}>
-        {lines.length === 0 && <li class="quiet">{t("chat.empty")}</li>}
+      <div class="chat-lines" role="log" aria-label={t("chat.lines")} tabIndex={0}>
+        {lines.length === 0 && <p class="quiet">{t("chat.empty")}</p>}
         {lines.map(({ number, mine, name, text, atMs }) => (
-          <li key={number} class="chat-line" data-mine={mine}>
+          <div key={number} class="chat-line" data-mine={mine}>
             <p class="chat-who">
               {mine ? t("call.you") : name || t("call.unnamed")} <span class="quiet">{clockTime(atMs)}</span>
             </p>
             <p class="chat-text">{text}</p>
-          </li>
+          </div>
         ))}
-        <li ref={end} aria-hidden="true" />
-      </ol>
+        <div ref={end} />
+      </div>
       <Write call={call} />
     </div>
   );
