@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
@@ -31,6 +32,14 @@ pub(crate) struct ConnectionLimits {
     pub(crate) total: usize,
     /// From one address (IPv6: one /64).
     pub(crate) per_address: usize,
+}
+
+/// Takes as many open files as the system gives: each connection is one, and the usual limit of 1,024 would be met by a
+/// stranger's half-open connections before our own limits are.
+pub(crate) fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused: fewer connections fit.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Serves a router on a port until the process ends.

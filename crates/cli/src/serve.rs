@@ -32,6 +32,7 @@ pub(crate) fn run(config: Config) -> Result<(), Failure> {
 }
 
 async fn serve(mut config: Config) -> Result<(), Failure> {
+    http::raise_file_limit();
     let registry = Registry::new();
     let engine_metrics = EngineMetrics::new(&registry)?;
     let engine = Engine::start(&config.engine, &engine_metrics)?;
