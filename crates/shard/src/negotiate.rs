@@ -288,7 +288,7 @@ impl RoomContext<'_> {
             .room
             .present()
             .filter(|one| !one.receiving.asked)
-            .filter(|one| one.receiving.sections.unsettled() || one.transport.owes_offer())
+            .filter(|one| one.receiving.sections.unsettled() || one.transport.awaits_first_offer())
             .map(|one| (one.key, one.transport.topology))
             .collect();
         for (key, topology) in unsettled {
@@ -324,7 +324,6 @@ impl RoomContext<'_> {
         let offer_id = participant.transport.next_offer;
         participant.transport.next_offer += 1;
         participant.transport.open_offer = Some(offer_id);
-        participant.transport.restarted = false;
 
         let sections: Vec<SendSection> = participant.receiving.sections.iter().cloned().collect();
         let mut plan = vec![OfferedSection::Application];
@@ -339,20 +338,6 @@ impl RoomContext<'_> {
                 self.tell(key, Event::Offer { sdp: Redacted(sdp), offer_id, mids });
             }
             _ => self.counters.answers_failed += 1,
-        }
-    }
-
-    /// A client that is back from a break looks for a new path on the connection it receives on too. What was offered on
-    /// it before the break, and not answered, is void.
-    pub(crate) fn restart_subscribe_leg(&mut self, key: ParticipantKey) {
-        let Some(peer) = self.participant(key).and_then(|one| one.transport.subscribe) else { return };
-        let fresh = self.peers.credentials(self.names);
-        if let Some(slot) = self.peers.touch(peer) {
-            slot.peer.restart_ice(fresh);
-            self.peers.ufrag_added(peer);
-        }
-        if let Some(participant) = self.participant(key) {
-            participant.transport.restarted = true;
         }
     }
 
