@@ -63,18 +63,22 @@ pub fn overture(play: &mut Play, dice: &mut Dice) {
         }
     }
     play.watch_until_all_flows();
-    first_turn(play, dice);
+    first_turn(play);
 }
 
-/// What the promises are about is in every handful of plays.
-fn first_turn(play: &mut Play, dice: &mut Dice) {
-    let command = match dice.roll(5) {
+/// What the promises are about is in every five plays.
+fn first_turn(play: &mut Play) {
+    let command = match play.seed % 5 {
         0 => SessionCommand::StartCheckIn { therapist: None, with: [A.identity()].into() },
-        1 => SessionCommand::Hold(B.identity()),
+        1 => {
+            let _ = play.command(None, SessionCommand::Admit(B.identity()));
+            SessionCommand::Hold(B.identity())
+        }
         2 => SessionCommand::SetFloor(Floor::TherapistOnly),
         3 => {
             play.leave(S);
-            return play.vanish(T);
+            play.vanish(T);
+            return play.come_back(T);
         }
         _ => return play.restart(),
     };
