@@ -31,10 +31,10 @@ try {
         const frames = (video) => video.getVideoPlaybackQuality().totalVideoFrames;
         if (!others.every((video) => video.videoWidth >= 640)) window.sharpSince = null;
         else window.sharpSince ??= Math.min(...others.map(frames));
-        // Colours take some seconds to come after shapes.
-        return window.sharpSince !== null && Math.min(...others.map(frames)) > window.sharpSince + 90;
+        // Colours take a while to come after shapes.
+        return window.sharpSince !== null && Math.min(...others.map(frames)) > window.sharpSince + 240;
       }),
-      60_000,
+      120_000,
     );
   const pictures = (visitor, count) =>
     until("everybody is shown", async () => (await visitor.page.locator(".tile video").count()) === count);

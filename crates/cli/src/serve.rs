@@ -50,8 +50,9 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
 
     let ready = Arc::new(AtomicBool::new(true));
     let ops = ops::Ops { registry, engine: engine_metrics, ready: ready.clone() };
-    let pages =
-        parlour_signal::router(signalling.clone()).merge(parlour_web::router()).merge(parlour_api::router(api.clone()));
+    let pages = parlour_signal::router(signalling.clone())
+        .merge(parlour_web::router_with_way_out(config.http.quick_exit_url.clone()))
+        .merge(parlour_api::router(api.clone()));
     let limits = connection_limits(&config);
     let pages = match config.http.ops_listen {
         Some(address) => {

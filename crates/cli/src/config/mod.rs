@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use parlour_api::{ApiLimits, Rate, WebhookRules};
 use parlour_engine::{EngineConfig, MediaListen};
 use parlour_media::MediaConfig;
@@ -66,6 +67,8 @@ pub(crate) struct HttpConfig {
     pub(crate) ops_listen: Option<SocketAddr>,
     /// How people reach this server, for links.
     pub(crate) public_url: Option<String>,
+    /// Where the page sends people on to after a quick exit; `None`: it stays on a page that says nothing.
+    pub(crate) quick_exit_url: Option<HeaderValue>,
 }
 
 /// Where records are kept.
@@ -133,6 +136,7 @@ impl Config {
                 listen: raw.http.listen,
                 ops_listen: raw.http.ops_listen,
                 public_url: raw.http.public_url.clone(),
+                quick_exit_url: quick_exit_url(&raw)?,
             },
             signal: signal(&raw, Keys::new(keys))?,
             engine,
@@ -178,6 +182,15 @@ impl Config {
             format!("http://{host}:{}", self.http.listen.port())
         };
         self.http.public_url.clone().unwrap_or_else(local)
+    }
+}
+
+fn quick_exit_url(raw: &RawConfig) -> Result<Option<HeaderValue>, ConfigError> {
+    let Some(url) = &raw.http.quick_exit_url else { return Ok(None) };
+    let is_absolute = ["https://", "http://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
+    match HeaderValue::from_str(url) {
+        Ok(value) if is_absolute => Ok(Some(value)),
+        _ => Err(wrong("http.quick_exit_url", "a whole address, like https://www.example.org/")),
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) struct RawHttp {
     pub(super) listen: SocketAddr,
     pub(super) ops_listen: Option<SocketAddr>,
     pub(super) public_url: Option<String>,
+    pub(super) quick_exit_url: Option<String>,
     pub(super) behind_proxy: bool,
 }
 
@@ -140,7 +141,13 @@ pub(super) struct RawKey {
 
 impl Default for RawHttp {
     fn default() -> Self {
-        Self { listen: super::DEFAULT_LISTEN, ops_listen: None, public_url: None, behind_proxy: false }
+        Self {
+            listen: super::DEFAULT_LISTEN,
+            ops_listen: None,
+            public_url: None,
+            quick_exit_url: None,
+            behind_proxy: false,
+        }
     }
 }
 

@@ -56,6 +56,9 @@ fn wrong_values_are_named_by_their_key() {
         ("[limits]\nattempts_per_second = 0.0", "limits"),
         ("[media]\nworkerz = 1", "workerz"),
         ("[http]\nlisten = \"everywhere\"", "listen"),
+        ("[http]\nquick_exit_url = \"/somewhere\"", "http.quick_exit_url"),
+        ("[http]\nquick_exit_url = \"javascript:alert(1)\"", "http.quick_exit_url"),
+        ("[http]\nquick_exit_url = \"https://a.example/\\r\\nset-cookie: a=b\"", "http.quick_exit_url"),
     ] {
         let error = parse(text).err().unwrap_or_else(|| panic!("{text} was taken"));
         assert!(error.contains(key), "{text}: {error}");
