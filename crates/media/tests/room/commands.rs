@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use parlour_media::{DownlinkSpec, IngressSection, Room, SubscriptionSpec, TransmitKind, UplinkSpec};
+use parlour_media::{DownlinkSpec, IngressSection, MediaConfig, Room, SubscriptionSpec, TransmitKind, UplinkSpec};
 use parlour_model::command::{Leg, TrackSettings};
 use parlour_model::{Bitrate, Codec, Edge, Medium, ParticipantKey, PublicationKey};
 use parlour_rtp::rtcp::Writer;
@@ -12,7 +12,7 @@ use parlour_rtp::{Packet, rtx};
 use proptest::prelude::*;
 
 use crate::sources::{Camera, Microphone};
-use crate::stage::{OUT_RTX_PT, camera_section, camera_subscription, extensions, fixed_budget, microphone_section};
+use crate::stage::{OUT_RTX_PT, camera_section, camera_subscription, extensions, microphone_section};
 
 const PEOPLE: u32 = 3;
 /// Each person has a camera and a microphone.
@@ -112,7 +112,7 @@ impl Play {
         #[allow(clippy::disallowed_methods)]
         let now = Instant::now();
         Self {
-            room: Room::new(&fixed_budget(), 3, now),
+            room: Room::new(&MediaConfig::default(), 3, now),
             now,
             people: BTreeSet::new(),
             published: BTreeSet::new(),

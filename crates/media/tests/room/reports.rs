@@ -192,6 +192,30 @@ fn what_was_repeated_to_a_receiver_is_not_held_against_its_line() {
     assert_eq!(stage.room.receiver_report(RECEIVER).unwrap().downlink_loss, 0.125);
 }
 
+/// How often the room wants to be called in `time`.
+fn wake_ups(stage: &mut Stage, time: Duration) -> usize {
+    let end = stage.now + time;
+    let mut count = 0;
+    while let Some(at) = stage.room.poll_timeout().filter(|&at| at <= end && count < 10_000) {
+        stage.now = stage.now.max(at);
+        stage.room.handle_timeout(stage.now);
+        stage.collect();
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn a_client_that_never_sends_the_feedback_it_promised_has_a_fair_budget_and_costs_no_wake_ups() {
+    let mut stage = Stage::with(&MediaConfig::default(), vec![camera_section(&[])]);
+    stage.room.subscribe(camera_subscription(RECEIVER), stage.now);
+    stage.send_all(&Camera::new(None).keyframe(1));
+    assert!(wake_ups(&mut stage, Duration::from_secs(5)) < 100);
+    assert!(wake_ups(&mut stage, Duration::from_secs(60)) < 300);
+    let trace = stage.room.line_trace(RECEIVER, stage.now).unwrap();
+    assert_eq!(trace.delivered, parlour_model::Bitrate::ZERO);
+}
+
 #[test]
 fn a_section_without_transport_feedback_is_not_numbered() {
     let mut stage = Stage::with(&fixed_budget(), vec![camera_section(&[])]);
