@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use parlour_bot::load::LoadOptions;
-use parlour_model::Role;
+use parlour_model::{Role, SessionId};
 
 use crate::config::{Config, ConfigError};
 
@@ -59,6 +59,12 @@ pub(crate) struct ServeArgs {
     /// Make a couples session and print a join link for the therapist and each partner.
     #[arg(long)]
     pub(crate) demo: bool,
+    /// Write what is estimated of the lines of one session here, one CSV file for each stay: numbers only, no media.
+    #[arg(long, value_name = "FOLDER", requires = "trace_session")]
+    pub(crate) trace_dir: Option<PathBuf>,
+    /// The session that --trace-dir is about.
+    #[arg(long, value_name = "SESSION", requires = "trace_dir")]
+    pub(crate) trace_session: Option<String>,
 }
 
 impl ServeArgs {
@@ -76,6 +82,7 @@ impl ServeArgs {
             config.engine.workers = usize::from(workers);
         }
         config.demo = self.demo;
+        config.trace = self.trace_dir.clone().zip(self.trace_session.as_deref().map(SessionId::from));
         config.for_serving()
     }
 }

@@ -10,6 +10,7 @@ mod log;
 mod ops;
 mod serve;
 mod token;
+mod trace;
 
 use std::process::ExitCode;
 

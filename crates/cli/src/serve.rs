@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, StoreConfig};
 use crate::http::{self, ConnectionLimits};
-use crate::{log, ops};
+use crate::{log, ops, trace};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -65,6 +65,9 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     tracing::info!(listen = %config.http.listen, workers = config.engine.workers, "serving");
     for candidate in engine.candidates() {
         tracing::info!(address = %candidate, "media");
+    }
+    if let Some((folder, session)) = config.trace.take() {
+        tokio::spawn(trace::write(engine.handle(), folder, session));
     }
     if config.demo {
         print_links(&api).await?;

@@ -71,6 +71,8 @@ pub enum Command {
     ListSessions,
     /// Answered by [`Reply::Session`].
     DescribeSession,
+    /// What is held true of everyone's line now; answered by [`Reply::Lines`].
+    TraceLines,
 }
 
 /// In whose name something is asked of a session.
@@ -300,6 +302,8 @@ pub enum Reply {
     Sessions(Vec<SessionRecord>),
     /// Of one session.
     Session(Box<SessionRecord>, Vec<ParticipantRecord>),
+    /// Of those whose line is estimated.
+    Lines(Vec<LineTrace>),
     /// Not done, and nothing changed.
     Refused(Refusal),
 }
@@ -332,6 +336,29 @@ pub struct SessionRecord {
     pub publishers: u32,
     /// At most.
     pub max_participants: u32,
+}
+
+/// What is held true of one participant's line: numbers only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineTrace {
+    /// The stay.
+    pub participant: ParticipantSid,
+    /// Since the line was first used.
+    pub at: std::time::Duration,
+    /// What the line carries.
+    pub capacity: crate::Bitrate,
+    /// What is to be sent.
+    pub target: crate::Bitrate,
+    /// What was sent lately.
+    pub sent: crate::Bitrate,
+    /// What of it arrived.
+    pub delivered: crate::Bitrate,
+    /// How long packets wait on the line.
+    pub queue: std::time::Duration,
+    /// Share lost in the last second, 0 to 1.
+    pub loss: f64,
+    /// How it goes, and what changed the capacity last.
+    pub state: String,
 }
 
 /// Why a command was not carried out. The text never echoes input.

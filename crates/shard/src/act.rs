@@ -83,6 +83,7 @@ impl RoomContext<'_> {
                 self.end(LeaveReason::SessionEnded);
                 Ok(Reply::Done)
             }
+            Command::TraceLines => Ok(Reply::Lines(self.line_traces())),
             Command::DescribeSession => {
                 let everyone: Vec<_> = self.room.present().map(|one| one.key).collect();
                 Ok(Reply::Session(Box::new(self.room.record()), self.room.records(&everyone)))

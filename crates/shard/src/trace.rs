@@ -1,16 +1,26 @@
 //! What can be written down of one call's lines on request: numbers, no media, nobody's name.
 
-use std::time::Instant;
+use parlour_model::command::LineTrace;
 
-use parlour_media::TracePoint;
-use parlour_model::{ParticipantKey, SessionId};
+use crate::room::RoomContext;
 
-use crate::shard::Shard;
-
-impl Shard {
-    /// What is held true of the line of everyone in a session, by seat.
-    pub fn line_traces(&self, session: &SessionId, now: Instant) -> Vec<(ParticipantKey, TracePoint)> {
-        let Some(room) = self.rooms.of_session(session).and_then(|key| self.rooms.get(key)) else { return Vec::new() };
-        room.participants.keys().filter_map(|&key| Some((key, room.media.line_trace(key, now)?))).collect()
+impl RoomContext<'_> {
+    /// What is held true of the line of everyone here.
+    pub(crate) fn line_traces(&self) -> Vec<LineTrace> {
+        let traced = |(key, participant): (&parlour_model::ParticipantKey, &crate::participant::Participant)| {
+            let point = self.room.media.line_trace(*key, self.now)?;
+            Some(LineTrace {
+                participant: participant.record.sid.clone(),
+                at: point.at,
+                capacity: point.estimate.capacity,
+                target: point.estimate.target,
+                sent: point.sent,
+                delivered: point.delivered,
+                queue: point.queue,
+                loss: point.loss,
+                state: format!("{:?}/{:?}", point.estimate.state, point.estimate.reason).to_lowercase(),
+            })
+        };
+        self.room.participants.iter().filter_map(traced).collect()
     }
 }

@@ -10,8 +10,8 @@ use axum::http::HeaderValue;
 use parlour_api::{ApiLimits, Rate, WebhookRules};
 use parlour_engine::{EngineConfig, MediaListen};
 use parlour_media::MediaConfig;
-use parlour_model::Bitrate;
 use parlour_model::session::SessionPolicy;
+use parlour_model::{Bitrate, SessionId};
 use parlour_peer::DtlsVersions;
 use parlour_session::SessionOptions;
 use parlour_signal::{Keys, Limits, SignalConfig};
@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// Make a session and print its links.
     pub(crate) demo: bool,
+    /// The folder for traces, and the session that they are of.
+    pub(crate) trace: Option<(PathBuf, SessionId)>,
 }
 
 /// Where pages, signalling and figures are served.
@@ -150,6 +152,7 @@ impl Config {
             },
             log: LogConfig { filter: raw.log.filter, json: raw.log.json },
             demo: false,
+            trace: None,
         })
     }
 
