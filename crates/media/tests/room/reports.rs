@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parlour_media::MediaConfig;
 use parlour_rtp::rtcp::{Message, ReportBlock, SenderInfo, SenderReport, compact_ntp};
 
 use crate::stage::{
