@@ -117,7 +117,7 @@ async fn commands(
     let (mut in_force, mut answered) = (Vec::new(), Vec::new());
     for number in 0..count {
         let session = &sessions[number % sessions.len()];
-        let word = if (number / sessions.len()) % 2 == 0 { "hold" } else { "resume" };
+        let word = if (number / sessions.len()).is_multiple_of(2) { "hold" } else { "resume" };
         let asked = Instant::now();
         let answer = client.ask("POST", &format!("/v1/sessions/{session}/participants/a/{word}"), "").await?;
         answered.push(asked.elapsed());

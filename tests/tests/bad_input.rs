@@ -339,7 +339,8 @@ fn ten_thousand_half_open_connections_harm_nobody_and_are_gone_after_a_minute() 
     let (mut opened, mut refused) = (0u32, 0u32);
     for number in 0..10_000u32 {
         let session = SessionId::from(format!("half-open-{}", number / 12));
-        match call.world.command(&session, Command::Join(Box::new(join(&format!("half-open-{number}"), Role::Client)))) {
+        match call.world.command(&session, Command::Join(Box::new(join(&format!("half-open-{number}"), Role::Client))))
+        {
             Reply::Joined(joined) => {
                 let action = Action::Offer { sdp: Redacted(offer.clone()), offer_id: 1 };
                 call.world.command(&session, Command::Act(joined.participant.sid, action));

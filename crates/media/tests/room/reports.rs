@@ -50,7 +50,9 @@ fn lips_stay_in_step_picture_and_sound_are_told_on_one_clock() {
         assert!(elapsed > 0.0 && elapsed < 2.0);
     }
     let names = stage.messages(RECEIVER, |message| match message {
-        Message::Sdes(sdes) => Some(sdes.names().map(|(ssrc, name)| (ssrc, name.map(<[u8]>::to_vec))).collect::<Vec<_>>()),
+        Message::Sdes(sdes) => {
+            Some(sdes.names().map(|(ssrc, name)| (ssrc, name.map(<[u8]>::to_vec))).collect::<Vec<_>>())
+        }
         _ => None,
     });
     for (ssrc, _) in reports {
