@@ -400,6 +400,10 @@ class OperatorTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(pages["a"].ask("POST", f"{at}/quick-exit").status, 204)
             self.server.unblock_store()
             pages["t"].must("PUT", f"{at}/lock", {"locked": True})
+            # What happened without a record is recorded once there is room.
+            kept = [one["detail"] for one in self.api.must("GET", f"/audit?session={session}")["records"]
+                    if one["action"] == "participant.left"]
+            self.assertEqual(kept, ["quick_exit"])
         self.assertEqual(self.server.run("audit", "verify").returncode, 0)
 
 

@@ -206,3 +206,57 @@ fn sync(log: &LogSync, waiting: &Receiver<Acknowledge>) {
         batch.into_iter().for_each(|acknowledge| acknowledge(synced));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use parlour_store::NewSession;
+
+    use super::*;
+
+    fn session(id: &str) -> NewSession {
+        NewSession {
+            id: id.into(),
+            external_id: None,
+            spec: parlour_store::SessionSpec::default(),
+            policy: parlour_model::session::SessionPolicy::default(),
+            created_at_ms: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_for_readers_and_for_the_next_to_open_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let ledger = Ledger::open(&path).unwrap();
+        for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+            let new = session(name);
+            let create = move |change: &mut Change<'_>| -> Result<(), StoreError> { change.create_session(&new) };
+            if number == 0 {
+                ledger.append(create).await.unwrap()
+            } else {
+                ledger.change(create).await.unwrap()
+            }
+            assert_eq!(ledger.read(|store| store.sessions_after(0, 10)).await.unwrap().len(), number + 1);
+        }
+        assert_eq!(Store::open_read_only(&path).unwrap().sessions_after(0, 10).unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_bug_in_one_change_undoes_it_and_leaves_the_store_to_the_others() {
+        let ledger = Ledger::in_memory().unwrap();
+        let new = session("half");
+        let failed: Result<(), StoreError> = ledger
+            .change(move |change| {
+                change.create_session(&new)?;
+                None::<()>.ok_or(StoreError::NotFound).unwrap_or_else(|_| panic!("a bug"));
+                Ok(())
+            })
+            .await;
+        assert!(matches!(failed, Err(StoreError::Unavailable(Unavailable::Busy))));
+        assert!(ledger.read(|store| store.sessions_after(0, 10)).await.unwrap().is_empty());
+        let new = session("whole");
+        ledger.change(move |change| change.create_session(&new)).await.unwrap();
+    }
+}

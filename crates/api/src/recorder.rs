@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use parlour_engine::EngineHandle;
 use parlour_model::session::{Departure, EndReason, SessionEvent, SessionSnapshot};
@@ -21,6 +22,12 @@ use crate::touched::Touched;
 
 /// Events written at once at most, so that one write does not keep the others waiting.
 const BATCH: usize = 512;
+
+/// Events kept for a disk that takes none now. What comes when there are as many is not written down, and counted.
+const MAX_BACKLOG: usize = 16_384;
+
+/// How soon a disk that took nothing is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Commands that may wait for their answer.
 const WAITING: usize = 4_096;
@@ -121,6 +128,7 @@ impl Recorder {
             vocabulary: Vocabulary::default(),
             metrics: metrics.clone(),
             actors: recorder.actors.clone(),
+            backlog: Vec::new(),
         };
         tokio::spawn(task.run(notices, waiting));
         recorder
@@ -157,6 +165,8 @@ struct Task {
     vocabulary: Vocabulary,
     metrics: ApiMetrics,
     actors: Actors,
+    /// What could not be written yet, in order.
+    backlog: Vec<Noted>,
 }
 
 impl Task {
@@ -169,6 +179,7 @@ impl Task {
                     Some(notice) => noted.push(self.note(notice)),
                     None => notices_end = true,
                 },
+                () = tokio::time::sleep(RETRY), if !self.backlog.is_empty() => {}
                 settle = waiting.recv() => match settle {
                     Some(settle) => settles.push(settle),
                     None => return,
@@ -199,36 +210,54 @@ impl Task {
         Noted { actor: self.actors.of(&notice), told: self.vocabulary.words(&notice), notice }
     }
 
-    async fn write(&self, noted: Vec<Noted>, settles: Vec<Settle>) {
-        let mut sessions: BTreeMap<SessionId, Option<SessionSnapshot>> = BTreeMap::new();
-        let touched = noted.iter().map(|one| &one.notice.session).chain(settles.iter().map(|one| &one.session));
-        touched.for_each(|session| drop(sessions.insert(session.clone(), None)));
-        for (session, kept) in &mut sessions {
-            // Gone already: its end is among the events.
-            if let Ok(Reply::Snapshot(snapshot)) = self.engine.request(session, Command::Snapshot).await {
-                *kept = Some(*snapshot);
-            }
-        }
-        let count = noted.len() as u64;
-        let key = self.pseudonyms.clone();
-        let written = self.ledger.change(move |change| record(change, &noted, &sessions, &key)).await;
+    async fn write(&mut self, noted: Vec<Noted>, settles: Vec<Settle>) {
+        let late = !self.backlog.is_empty();
+        let mut all = std::mem::take(&mut self.backlog);
+        all.extend(noted);
+        let noted = Arc::new(all);
+        let sessions = self.snapshots(&noted, &settles).await;
+        let (writing, key) = (noted.clone(), self.pseudonyms.clone());
+        let written = self.ledger.change(move |change| record(change, &writing, &sessions, &key)).await;
         let result = match written {
             Ok(()) => {
-                self.metrics.recorded.inc_by(count);
-                if count > 0 {
+                self.metrics.recorded.inc_by(noted.len() as u64);
+                if !noted.is_empty() {
                     self.news.tell();
+                }
+                if late {
+                    tracing::info!(events = noted.len(), "what could not be recorded is recorded now");
                 }
                 Ok(())
             }
             Err(error) => {
                 self.metrics.record_failures.inc();
-                tracing::error!(%error, events = count, "what sessions did could not be recorded");
+                if !late {
+                    tracing::error!(%error, events = noted.len(), "what sessions do cannot be recorded");
+                }
+                // Kept until the disk is well again; what fails for another reason would fail for ever.
+                if matches!(error, StoreError::Unavailable(_)) {
+                    self.backlog = Arc::into_inner(noted).unwrap_or_default();
+                    self.backlog.truncate(MAX_BACKLOG);
+                }
                 Err(Kind::StoreUnavailable)
             }
         };
         for Settle { done, .. } in settles {
             let _ = done.send(result);
         }
+    }
+
+    /// How each session that something happened in is now. `None`: it is gone, and its end is among the events.
+    async fn snapshots(&self, noted: &[Noted], settles: &[Settle]) -> BTreeMap<SessionId, Option<SessionSnapshot>> {
+        let touched = noted.iter().map(|one| &one.notice.session).chain(settles.iter().map(|one| &one.session));
+        let mut sessions: BTreeMap<SessionId, Option<SessionSnapshot>> =
+            touched.map(|session| (session.clone(), None)).collect();
+        for (session, kept) in &mut sessions {
+            if let Ok(Reply::Snapshot(snapshot)) = self.engine.request(session, Command::Snapshot).await {
+                *kept = Some(*snapshot);
+            }
+        }
+        sessions
     }
 }
 
