@@ -24,7 +24,7 @@ crates/web/client/dist/index.html: $(WEB_SOURCES)
 	cd crates/web/client && npm ci --no-fund --no-audit && npm run build
 	touch $@
 
-test: lint test-rust test-python test-browser ## Install what tests need and run every test
+test: lint test-rust test-bandwidth test-python test-browser ## Install what tests need and run every test
 
 lint: web ## Formatting, compiler and clippy warnings
 	$(CARGO) fmt --all --check
@@ -32,6 +32,9 @@ lint: web ## Formatting, compiler and clippy warnings
 
 test-rust: web ## Unit, property, simulated-network and whole-system tests
 	$(CARGO) test --workspace
+
+test-bandwidth: ## A subset of the bandwidth bench; fails when a target that was met is lost
+	$(CARGO) run --release -p parlour-benches --no-default-features --features bandwidth --bin bandwidth -- --subset
 
 $(VENV)/installed: tests/python/requirements.txt
 	python3 -m venv $(VENV)

@@ -33,7 +33,8 @@ use crate::run::{Contestant, Run};
 use crate::scenario::{Model, Scenario};
 
 /// Cases of `--subset`, one seed each, ours only: a few seconds.
-const SUBSET: [&str; 9] = ["B1", "B3", "B4-5", "B6-1000", "B8", "B9-300", "B11-two", "B12-3", "B15"];
+const SUBSET: [&str; 12] =
+    ["B1", "B2-right", "B3", "B4-5", "B6-1000", "B7", "B8", "B9-300", "B10-short", "B11-two", "B12-3", "B15"];
 
 /// Compares our bandwidth estimator with GCC over virtual lines.
 #[derive(Parser)]
