@@ -120,7 +120,9 @@ impl View {
             self.note_gone(gone(&sid, &identity, version.saturating_add(1)));
         }
         self.gone.retain(|one| !here(&one.sid));
-        self.gone.iter().cloned().collect()
+        // Clients look people up by identity: the end of an earlier stay would send away who is back.
+        let back = |one: &proto::ParticipantInfo| present.iter().any(|record| record.identity.as_str() == one.identity);
+        self.gone.iter().filter(|one| !back(one)).cloned().collect()
     }
 
     fn note_gone(&mut self, one: proto::ParticipantInfo) {

@@ -187,8 +187,10 @@ fn a_resume_tells_again_who_went_whether_or_not_it_was_told() {
         let told: Vec<_> = gone.iter().map(|one| (one.sid.as_str(), one.version)).collect();
         assert_eq!(told, [("PA_3", 4), ("PA_2", 5)]);
     }
+    let back = [person("PA_1", "ada"), person("PA_4", "bob"), person("PA_5", "eve")];
+    assert!(view.gone(&back).is_empty(), "who is back in another stay is not told to be gone");
     let everyone = [person("PA_1", "ada"), person("PA_2", "bob"), person("PA_3", "eve")];
-    assert!(view.gone(&everyone).is_empty(), "who is there is not told to be gone");
+    assert!(view.gone(&everyone).is_empty(), "nor who is there");
 }
 
 #[test]
