@@ -80,9 +80,12 @@ async fn a_smaller_view_gets_a_smaller_encoding() {
     let clients = call(&server).await;
     let snapshot = clients[0].snapshot().await.unwrap();
     let cameras: Vec<_> = snapshot.tracks.iter().filter(|(_, t)| t.keyframes > 0).map(|(sid, _)| sid.clone()).collect();
+    let of = |snapshot: &Snapshot, index: usize| snapshot.tracks[&cameras[index]].clone();
+    // The line has to be known first: a smaller encoding must then come of the smaller view.
+    let full = |s: &Snapshot| of(s, 0).layer == 2 && of(s, 1).layer == 2;
+    clients[0].wait_for("full pictures", SOON, full).await.unwrap();
     clients[0].show(&cameras[0], 320, 180, false).await.unwrap();
     clients[0].show(&cameras[1], 0, 0, true).await.unwrap();
-    let of = |snapshot: &Snapshot, index: usize| snapshot.tracks[&cameras[index]].clone();
     clients[0].wait_for("the smallest encoding", SOON, |s| of(s, 0).layer == 0).await.unwrap();
     let before = of(&clients[0].snapshot().await.unwrap(), 1).packets;
     clients[0].show(&cameras[0], 1280, 720, false).await.unwrap();
