@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parlour_media::MediaConfig;
 use parlour_model::command::Action;
 use parlour_model::session::SessionPolicy;
 use parlour_model::{Command, Join, LeaveReason, ParticipantSid, Refusal, Reply, Resume, SessionId, SessionNotice};
@@ -76,17 +77,26 @@ impl World {
 
     /// As [`Self::with_session`], where silence is noticed at other times.
     pub fn with_times(seed: u64, session: SessionOptions, times: PeerTimes) -> Result<Self, CertificateError> {
+        Self::build(seed, session, times, MediaConfig::default())
+    }
+
+    /// As [`Self::with_times`], where nothing is estimated and everyone has the same large budget: what two worlds send
+    /// can be compared datagram by datagram, although handshakes differ by a few bytes from one run to the next.
+    pub fn with_fixed_budgets(seed: u64, session: SessionOptions, times: PeerTimes) -> Result<Self, CertificateError> {
+        Self::build(seed, session, times, MediaConfig { estimate: false, ..MediaConfig::default() })
+    }
+
+    fn build(
+        seed: u64,
+        session: SessionOptions,
+        times: PeerTimes,
+        media: MediaConfig,
+    ) -> Result<Self, CertificateError> {
         let epoch = Instant::now();
         let server = SocketAddr::from(SERVER);
         let certificate = Certificate::generate()?;
         let peer = PeerConfig::new(certificate, vec![server], DtlsVersions::Both, times)?;
-        let config = ShardConfig {
-            peer,
-            media: parlour_media::MediaConfig::default(),
-            session,
-            max_rooms: 1_000,
-            max_peers: 20_000,
-        };
+        let config = ShardConfig { peer, media, session, max_rooms: 1_000, max_peers: 20_000 };
         let mut shard_seed = [0; 32];
         shard_seed[..8].copy_from_slice(&seed.to_le_bytes());
         let mut network = Network::new(seed, epoch);

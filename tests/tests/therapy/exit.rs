@@ -9,7 +9,7 @@ use parlour_model::session::{SessionCommand, SessionEvent};
 use parlour_model::view::Place;
 use parlour_model::{Event, Identity};
 
-use crate::stage::{ask, by, couple, knows, open_door, rule, seat, view_of};
+use crate::stage::{ask, by, comparable_couple, couple, knows, open_door, rule, seat, view_of};
 
 /// Longer than a seat is kept.
 const AFTER: Duration = Duration::from_secs(25);
@@ -28,8 +28,7 @@ struct Trace {
     view: Vec<String>,
 }
 
-fn trace(going: Going) -> (Trace, World, [BotId; 3]) {
-    let (mut world, therapist, ann, ben) = couple(11, open_door());
+fn trace(going: Going, (mut world, therapist, ann, ben): (World, BotId, BotId, BotId)) -> (Trace, World, [BotId; 3]) {
     // She speaks when she goes: falling silent is part of what is seen.
     world.bot_mut(ann).endpoint.set_audio_level("mic-1", -20);
     rule(
@@ -94,8 +93,8 @@ fn by_tenths(arrivals: &[(Instant, usize)], start: Instant) -> Vec<(usize, usize
 
 #[test]
 fn to_the_partner_a_quick_exit_is_a_lost_line_in_every_event_and_datagram() {
-    let (lost, ..) = trace(Going::LineLost);
-    let (exit, ..) = trace(Going::QuickExit);
+    let (lost, ..) = trace(Going::LineLost, comparable_couple(11, open_door()));
+    let (exit, ..) = trace(Going::QuickExit, comparable_couple(11, open_door()));
     assert!(lost.events.iter().any(|(_, event)| event.contains("Disconnected")), "in the end she is gone");
     assert!(lost.events.iter().any(|(_, event)| event.contains("Speakers")), "that she fell silent is seen");
     for (index, (a, b)) in lost.events.iter().zip(&exit.events).enumerate() {
@@ -105,6 +104,16 @@ fn to_the_partner_a_quick_exit_is_a_lost_line_in_every_event_and_datagram() {
     assert_eq!(lost.events.len(), exit.events.len());
     assert_eq!(lost.view, exit.view, "his view is the same, byte for byte");
     assert_eq!(lost.datagrams, exit.datagrams);
+}
+
+#[test]
+fn nobody_sends_keyframes_for_a_line_of_which_nothing_is_heard() {
+    for going in [Going::LineLost, Going::QuickExit] {
+        let (seen, ..) = trace(going, couple(11, open_door()));
+        // A keyframe is six frames: it would stand out of the 30 or so datagrams of a tenth of a second.
+        let (most, tenths) = (40, &seen.datagrams[..50]);
+        assert!(tenths.iter().all(|(datagrams, _)| *datagrams < most), "{tenths:?}");
+    }
 }
 
 #[test]

@@ -27,7 +27,17 @@ pub fn session() -> SessionId {
 /// A worker as the engine runs it.
 pub fn world(seed: u64, policy: SessionPolicy) -> World {
     let options = SessionOptions { policy, ..SessionOptions::default() };
-    World::with_times(seed, options, PeerTimes { consent_lost: SILENCE, ..PeerTimes::default() }).unwrap()
+    World::with_times(seed, options, times()).unwrap()
+}
+
+fn times() -> PeerTimes {
+    PeerTimes { consent_lost: SILENCE, ..PeerTimes::default() }
+}
+
+/// As [`couple`], where every datagram can be compared: nothing is estimated.
+pub fn comparable_couple(seed: u64, policy: SessionPolicy) -> (World, BotId, BotId, BotId) {
+    let options = SessionOptions { policy, ..SessionOptions::default() };
+    seat_couple(World::with_fixed_budgets(seed, options, times()).unwrap())
 }
 
 /// Nobody waits, so that a test is about what it is about.
@@ -63,7 +73,10 @@ pub fn publish(world: &mut World, bot: BotId) {
 
 /// A therapist and two partners who see and hear each other.
 pub fn couple(seed: u64, policy: SessionPolicy) -> (World, BotId, BotId, BotId) {
-    let mut world = world(seed, policy);
+    seat_couple(world(seed, policy))
+}
+
+fn seat_couple(mut world: World) -> (World, BotId, BotId, BotId) {
     let therapist = seat(&mut world, "therapist", Role::Therapist);
     let ann = seat(&mut world, "ann", Role::Client);
     let ben = seat(&mut world, "ben", Role::Client);

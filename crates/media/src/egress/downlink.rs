@@ -43,6 +43,9 @@ pub(crate) struct Downlink {
     pub transport: TransportNumbers,
     /// Where the client sends transport-wide feedback and the server estimates.
     pub estimation: Option<Box<Estimation>>,
+    /// Nothing is heard of the line: no video leaves, and nobody is asked for a keyframe on its behalf. The first packet
+    /// after its return asks.
+    pub held: bool,
     /// What its layers take as they were chosen last, audio included.
     pub spent: Bitrate,
     pub rtt: Option<Duration>,
@@ -71,6 +74,7 @@ impl Downlink {
             repair: RepairBudget::new(config.budget.scaled(config.repair_share), now),
             transport: TransportNumbers::new(),
             estimation: None,
+            held: false,
             spent: Bitrate::ZERO,
             rtt: None,
             ready: VecDeque::new(),
@@ -103,6 +107,7 @@ impl Downlink {
         let Some(estimation) = &mut self.estimation else { return false };
         let allowance = estimation.allowance(self.spent);
         self.budget = allowance.budget;
+        self.held = allowance.pace == Some(Bitrate::ZERO);
         self.repair.set_rate(allowance.budget.scaled(repair_share), now);
         self.pacer.set_rate(allowance.pace.unwrap_or(UNPACED), now);
         allowance.telling

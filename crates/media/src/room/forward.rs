@@ -70,11 +70,17 @@ impl Room {
 
     /// Forwards a packet one way, and what it had to wait for; whether a keyframe of its layer is needed now.
     fn forward(&mut self, arrival: &Arrival, way: Way) -> bool {
-        match self.forward_one(arrival, way) {
+        let needed = match self.forward_one(arrival, way) {
             Step::Began => self.catch_up(arrival, way),
             Step::Done => false,
             Step::NeedsKeyframe => true,
-        }
+        };
+        needed && !self.is_held(way.receiver)
+    }
+
+    /// Whether nothing is heard of a receiver's line.
+    pub(super) fn is_held(&self, receiver: u16) -> bool {
+        self.participants.get(receiver).is_some_and(|participant| participant.downlink.held)
     }
 
     /// The beginning of a keyframe was lost and came back: the rest of it, and what came since, lies in the cache.

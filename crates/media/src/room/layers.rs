@@ -162,7 +162,7 @@ impl Room {
             let event = MediaEvent::StreamState { receiver: key, publication, paused: held_back };
             self.events.push(event, &mut self.counters);
         }
-        if let Some(layer) = awaited {
+        if let Some(layer) = awaited.filter(|_| !self.is_held(receiver)) {
             self.request_keyframe(plan.publication, layer, now);
         }
         if told {
