@@ -1,4 +1,4 @@
-//! What a packet and a feedback message cost: targets 150 ns and 3 us (issue 4).
+//! What a packet and a feedback message cost: targets 150 ns and 3 us.
 #![allow(missing_docs)]
 // One instant as an epoch; everything after it is counted from there.
 #![allow(clippy::disallowed_methods)]
