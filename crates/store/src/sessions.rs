@@ -208,6 +208,13 @@ impl Change<'_> {
         if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }
 
+    /// Its rules as they are kept now.
+    pub fn policy_of(&self, id: &SessionId) -> Result<SessionPolicy, StoreError> {
+        let sql = "SELECT policy FROM session WHERE id = ?1";
+        let text: String = self.transaction.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
     fn knows_session(&self, id: &SessionId) -> Result<bool, StoreError> {
         let mut statement = self.transaction.prepare_cached("SELECT 1 FROM session WHERE id = ?1")?;
         Ok(statement.exists([id.as_str()])?)

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use axum::extract::State;
 use parlour_model::Role;
+use parlour_model::session::E2eePolicy;
 use parlour_signal::Claims;
 use parlour_store::{Action, AuditRecord, Change, SecretHash, Subject, Ticket, TicketRefusal};
 use schemars::JsonSchema;
@@ -97,7 +98,8 @@ async fn use_up(
         match change.use_ticket(hash, now)? {
             Ok(ticket) => {
                 change.audit(&record(&ticket, Action::TicketUsed, ticket.role.as_str()))?;
-                let reply = Reply::ok(&token_for(&state, ticket, &text, now)?)?;
+                let e2ee = change.policy_of(&ticket.session)?.e2ee;
+                let reply = Reply::ok(&token_for(&state, ticket, e2ee, &text, now)?)?;
                 once.keep(change, &reply)?;
                 Ok(Ok(reply))
             }
@@ -140,13 +142,19 @@ fn refusal_word(refusal: TicketRefusal) -> &'static str {
 }
 
 /// The session token that a ticket is worth. Its role is the ticket's, and nothing else can make it another.
-fn token_for(api: &ApiState, ticket: Ticket, text: &str, now_ms: i64) -> Result<RedeemedBody, Kind> {
+///
+/// Where end-to-end encryption is required it says that its bearer's client encrypts, as an integrator's token says it:
+/// a client's join has no word for it. Whoever does not is in and publishes nothing.
+fn token_for(api: &ApiState, ticket: Ticket, e2ee: E2eePolicy, text: &str, now_ms: i64) -> Result<RedeemedBody, Kind> {
     let lifetime = i64::try_from(api.config.token_lifetime.as_millis()).unwrap_or(i64::MAX);
     let expires_at_ms = now_ms.saturating_add(lifetime);
     let exp = u64::try_from(expires_at_ms / 1_000).unwrap_or_default();
     let name = DrawnTicket::name(text, &api.signing.sealer);
     let mut claims = Claims::join(&api.signing.key, &ticket.session, &ticket.identity, ticket.role, exp);
     claims.name.clone_from(&name);
+    if e2ee == E2eePolicy::Required {
+        claims.parlour.encryption = "gcm".to_owned();
+    }
     if ticket.hand_over {
         claims.parlour.entry = "hand_over".to_owned();
     }
