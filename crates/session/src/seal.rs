@@ -21,15 +21,25 @@ pub(crate) struct CheckIn {
 }
 
 /// All of them. Each needs a seated therapist of its own to begin, so there are fewer than seats.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct CheckIns {
     running: BTreeMap<CheckInId, CheckIn>,
     next: u32,
 }
 
+/// People read the number on a receipt, and count from one.
+const FIRST: u32 = 1;
+
+impl Default for CheckIns {
+    fn default() -> Self {
+        Self::numbered_from(FIRST)
+    }
+}
+
 impl CheckIns {
+    /// A snapshot of a session that had none may say zero.
     pub fn numbered_from(next: u32) -> Self {
-        Self { running: BTreeMap::new(), next }
+        Self { running: BTreeMap::new(), next: next.max(FIRST) }
     }
 
     pub fn next_number(&self) -> u32 {
@@ -48,7 +58,7 @@ impl CheckIns {
 
     /// Whether this number was given out, be it running or over.
     pub fn was(&self, id: CheckInId) -> bool {
-        id.0 < self.next
+        (FIRST..self.next).contains(&id.0)
     }
 
     pub fn begin(&mut self, id: CheckInId, check_in: CheckIn) {

@@ -72,6 +72,7 @@ fn a_check_in_seals_and_its_receipt_names_every_edge_cut() {
     assert!(matches!(stage.space(B), Space::Hold(_)));
     let of_b: BTreeSet<Edge> = before.into_iter().filter(|e| e.publisher == b || e.receiver == b).collect();
     assert_eq!(receipt.cut.iter().map(|cut| cut.edge).collect::<BTreeSet<_>>(), of_b);
+    assert_eq!(receipt.id, CheckInId(1), "people count from one");
     assert_eq!(receipt.members, [A.identity(), T.identity()].into());
     assert_eq!(receipt.held, [B.identity()].into());
     assert_eq!(check_in(&mut stage, T, &[A]), receipt, "asked again, answered the same");
@@ -79,7 +80,7 @@ fn a_check_in_seals_and_its_receipt_names_every_edge_cut() {
     stage.ok(T, SessionCommand::EndCheckIn(receipt.id));
     assert!(stage.reaches(A, B) && stage.reaches(B, T));
     stage.ok(T, SessionCommand::EndCheckIn(receipt.id));
-    for never in [CheckInId(1), CheckInId(77)] {
+    for never in [CheckInId(0), CheckInId(2), CheckInId(77)] {
         assert_eq!(stage.command(T, SessionCommand::EndCheckIn(never)), Err(CommandRefusal::UnknownCheckIn));
     }
 }
@@ -180,7 +181,7 @@ fn a_server_key_names_the_therapist_or_means_the_only_one() {
         let reply = stage.session.handle_command(Actor::Server, start(therapist), stage.now);
         reply.map(|_| stage.session.space(stage.key(A)))
     };
-    let inside = Ok(Some(Space::CheckIn(CheckInId(0))));
+    let inside = Ok(Some(Space::CheckIn(CheckInId(1))));
     assert_eq!(by_server(&mut couple(), None), inside);
     assert_eq!(by_server(&mut couple(), Some(T)), inside);
     assert_eq!(by_server(&mut couple(), Some(B)), Err(CommandRefusal::NoTherapist));

@@ -56,7 +56,7 @@ fn command() -> impl Strategy<Value = SessionCommand> {
         2 => (0u8..2, prop::collection::btree_set(anyone_but_t().prop_map(Who::identity), 1..3)).prop_map(
             |(lead, with)| SessionCommand::StartCheckIn { therapist: Some(Who(lead).identity()), with }
         ),
-        4 => (0u32..3).prop_map(|id| SessionCommand::EndCheckIn(CheckInId(id))),
+        4 => (0u32..4).prop_map(|id| SessionCommand::EndCheckIn(CheckInId(id))),
         1 => (identity(), any::<u8>())
             .prop_map(|(identity, n)| SessionCommand::Mute { identity, target: mute_of(n) }),
         3 => any::<u8>().prop_map(|n| SessionCommand::SetFloor(floor_of(n))),

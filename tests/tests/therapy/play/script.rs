@@ -136,7 +136,7 @@ fn command(dice: &mut Dice) -> SessionCommand {
             let with = clients.into_iter().filter(|_| dice.one_in(3)).map(Who::identity).chain([client]).collect();
             SessionCommand::StartCheckIn { therapist: None, with }
         }
-        14 | 15 => SessionCommand::EndCheckIn(CheckInId(dice.roll(3) as u32)),
+        14 | 15 => SessionCommand::EndCheckIn(CheckInId(dice.roll(4) as u32)),
         16 => SessionCommand::SetFloor(Floor::Open),
         17 if dice.one_in(2) => SessionCommand::SetFloor(Floor::TherapistOnly),
         17 => SessionCommand::SetFloor(Floor::OneVoice(client)),
