@@ -247,13 +247,20 @@ fn someone_who_leaves_and_returns_ten_times_is_seen_and_heard_each_time() {
 fn reliable_messages_arrive_all_and_in_order_over_a_lossy_line() {
     let mut call = Call::new(8, &LinkConfig { loss: Loss::Bernoulli(0.05), ..line() });
     call.expect_flow();
-    call.world.run_for(Duration::from_secs(2));
+    // What is sent before a receiver's channel is open is not sent to it; with lost handshakes that takes seconds.
+    let open = call.world.run_until(Duration::from_secs(30), |world| {
+        world.bots().all(|(_, bot)| bot.endpoint.has_channel(Channel::Reliable))
+    });
+    assert!(open, "no reliable channel for everyone");
     let sender = call.bots[0];
     for number in 0..200u32 {
         assert!(call.world.send(sender, Channel::Reliable, &number.to_be_bytes()), "{number}");
         call.world.run_for(Duration::from_millis(20));
     }
-    call.world.run_for(Duration::from_secs(5));
+    let last = Some((Channel::Reliable, 199u32.to_be_bytes().to_vec()));
+    call.world.run_until(Duration::from_secs(30), |world| {
+        call.bots[1..].iter().all(|receiver| world.bot(*receiver).messages.last() == last.as_ref())
+    });
     let sent: Vec<_> = (0..200u32).map(|number| (Channel::Reliable, number.to_be_bytes().to_vec())).collect();
     for receiver in &call.bots[1..] {
         assert_eq!(call.world.bot(*receiver).messages, sent);

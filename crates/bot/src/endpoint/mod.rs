@@ -200,6 +200,11 @@ impl Endpoint {
         self.failure.as_ref()
     }
 
+    /// Whether a data channel is open at both ends: only then does the server have where to send.
+    pub fn has_channel(&self, channel: Channel) -> bool {
+        self.channels.iter().any(|(name, _, open)| *name == channel && *open)
+    }
+
     /// Sends a message; false if the channel is not open or full.
     pub fn send(&mut self, channel: Channel, message: &[u8], now: Instant) -> bool {
         let Some((_, id, true)) = self.channels.iter().find(|(name, ..)| *name == channel) else { return false };
