@@ -13,7 +13,7 @@ use crate::config::MediaConfig;
 use crate::egress::estimation::Estimation;
 use crate::egress::outgoing::{Form, Outgoing};
 use crate::egress::pacer::{Pacer, Turn};
-use crate::egress::packet::{Cached, Plan};
+use crate::egress::packet::{Cached, Plan, write_padding_alone};
 use crate::egress::repair::RepairBudget;
 use crate::egress::stream::Stream;
 use crate::egress::transport::TransportNumbers;
@@ -234,11 +234,29 @@ impl Downlink {
         if let (Some(number), Some(estimation)) = (number, &mut self.estimation) {
             let kind = match (item.form, cached.codec.kind()) {
                 (Form::Repair | Form::Probe, _) => PacketKind::Retransmission,
-                (Form::Filler, _) => PacketKind::Padding,
+                (Form::Filler | Form::Padding(_), _) => PacketKind::Padding,
                 (Form::Media, MediaKind::Audio) => PacketKind::Audio,
                 (Form::Media, MediaKind::Video) => PacketKind::Video,
             };
             estimation.handle_sent(number, len, kind, item.timestamp, moment.now);
+        }
+        Ok(len)
+    }
+
+    /// Writes padding and returns its length.
+    pub fn write_padding(
+        &mut self,
+        item: &Outgoing,
+        padding: u8,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<usize, ForwardDrop> {
+        let stream = self.streams.get_mut(usize::from(item.stream)).ok_or(ForwardDrop::Expired)?;
+        let number = self.transport.take();
+        // The cut to 16 bits is the wrap.
+        let len = write_padding_alone(stream, &self.extensions, (item.timestamp, number as u16, padding), buffer)?;
+        if let Some(estimation) = &mut self.estimation {
+            estimation.handle_sent(number, len, PacketKind::Padding, item.timestamp, now);
         }
         Ok(len)
     }

@@ -30,6 +30,8 @@ pub(crate) enum Form {
     Repair,
     /// Again, on the repair stream, to find out what the line carries.
     Probe,
+    /// So many bytes of padding on the repair stream, to find out what the line carries while there is nothing to repeat.
+    Padding(u8),
 }
 
 impl Form {

@@ -43,7 +43,7 @@ impl Plan {
     pub fn new(stream: &mut Stream, item: &Outgoing, cached: &Cached<'_>) -> Result<Self, ForwardDrop> {
         let sent = match item.form {
             Form::Repair | Form::Probe => Some(*stream.history.get(item.sequence).ok_or(ForwardDrop::Expired)?),
-            Form::Media | Form::Filler => None,
+            Form::Media | Form::Filler | Form::Padding(_) => None,
         };
         let spec = &stream.spec;
         let red = spec.red.filter(|_| cached.kept.red.is_some());
@@ -92,12 +92,7 @@ impl Plan {
         buffer: &mut [u8],
     ) -> Result<usize, BufferFull> {
         let mut writer = HeaderWriter::new(buffer, self.header)?;
-        if let Some(id) = extensions.id(ExtensionKind::Mid).filter(|_| !mid.is_empty()) {
-            writer.put_bytes(id, mid.as_bytes())?;
-        }
-        if let (Some(id), Some(number)) = (extensions.id(ExtensionKind::TransportCc), self.transport) {
-            writer.put(id, &TransportSequence(number))?;
-        }
+        write_own(&mut writer, extensions, mid, self.transport)?;
         self.write_passed(extensions, cached, &mut writer)?;
         let mut len = writer.finish()?;
         if let Some(original) = self.original {
@@ -143,10 +138,57 @@ impl Plan {
             return Ok(len);
         }
         *buffer.get_mut(len).ok_or(BufferFull)? = 1;
-        if let Some(first) = buffer.first_mut() {
-            *first |= 0x20;
-        }
+        set_padded(buffer);
         Ok(len + 1)
+    }
+}
+
+/// Writes a packet of the repair stream that is padding and nothing else, and returns its length. Receivers count it and look no further: it does not even carry the number of a packet (RFC 4588, 4).
+pub(crate) fn write_padding_alone(
+    stream: &mut Stream,
+    extensions: &ExtensionMap,
+    (timestamp, transport, padding): (u32, u16, u8),
+    buffer: &mut [u8],
+) -> Result<usize, ForwardDrop> {
+    let (Some(payload_type), Some(ssrc)) = (stream.spec.rtx, stream.spec.rtx_ssrc) else {
+        return Err(ForwardDrop::Expired);
+    };
+    let sequence = stream.repair_next;
+    stream.repair_next = sequence.wrapping_add(1);
+    let header = Header { marker: false, payload_type, sequence, timestamp, ssrc };
+    let write = |buffer: &mut [u8]| {
+        let mut writer = HeaderWriter::new(buffer, header)?;
+        write_own(&mut writer, extensions, &stream.spec.mid, Some(transport))?;
+        let len = writer.finish()?;
+        let place = buffer.get_mut(len..len + usize::from(padding)).ok_or(BufferFull)?;
+        place.fill(0);
+        *place.last_mut().ok_or(BufferFull)? = padding;
+        set_padded(buffer);
+        Ok(len + usize::from(padding))
+    };
+    write(buffer).map_err(|BufferFull| ForwardDrop::Buffer)
+}
+
+/// The extensions that are this server's own matter.
+fn write_own(
+    writer: &mut HeaderWriter<'_>,
+    extensions: &ExtensionMap,
+    mid: &str,
+    transport: Option<u16>,
+) -> Result<(), BufferFull> {
+    if let Some(id) = extensions.id(ExtensionKind::Mid).filter(|_| !mid.is_empty()) {
+        writer.put_bytes(id, mid.as_bytes())?;
+    }
+    if let (Some(id), Some(number)) = (extensions.id(ExtensionKind::TransportCc), transport) {
+        writer.put(id, &TransportSequence(number))?;
+    }
+    Ok(())
+}
+
+/// The last byte tells how much is padding (RFC 3550, 5.1).
+fn set_padded(packet: &mut [u8]) {
+    if let Some(first) = packet.first_mut() {
+        *first |= 0x20;
     }
 }
 

@@ -178,6 +178,11 @@ impl Stream {
         }
     }
 
+    /// Packets that are no part of the picture can go beside it and are reported on.
+    pub fn can_probe(&self) -> bool {
+        self.spec.rtx_ssrc.is_some() && self.spec.rtx.is_some() && self.spec.transport_cc
+    }
+
     /// One above the highest number that left.
     pub fn next_unsent(&self) -> u64 {
         self.history.newest().map_or(self.rewriter.first_sequence(), |newest| newest + 1)

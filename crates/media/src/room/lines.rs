@@ -10,6 +10,9 @@ use crate::room::Room;
 /// Packets looked at, from the newest, for one that can fill a probe.
 const LOOK_BACK: u64 = 64;
 
+/// Padding of one packet: its length is written in one byte (RFC 3550, 5.1).
+const MOST_PADDING: u8 = u8::MAX;
+
 impl Room {
     /// Something came from a participant.
     pub(super) fn heard(&mut self, slot: u16, now: Instant) {
@@ -55,7 +58,10 @@ impl Room {
     /// sent again.
     fn begin_probe(&mut self, slot: u16, now: Instant) {
         let estimation = self.participants.get(slot).and_then(|participant| participant.downlink.estimation.as_ref());
-        if !estimation.is_some_and(|estimation| estimation.wants_probe()) || self.filling(slot).is_none() {
+        if !estimation.is_some_and(|estimation| estimation.wants_probe()) {
+            return;
+        }
+        if self.filling(slot).or_else(|| self.padding(slot)).is_none() {
             return;
         }
         let participant = self.participants.get_mut(slot);
@@ -73,7 +79,7 @@ impl Room {
             if !estimation.wants_filling(now) {
                 return;
             }
-            let found = self.filling(slot);
+            let found = self.filling(slot).or_else(|| self.padding(slot));
             let Some(participant) = self.participants.get_mut(slot) else { return };
             let downlink = &mut participant.downlink;
             let Some(estimation) = downlink.estimation.as_mut() else { return };
@@ -86,6 +92,27 @@ impl Room {
         }
     }
 
+    /// Padding, where a picture is wanted that does not fit and nothing was sent lately: the way back up would be closed
+    /// if only pictures could open it.
+    fn padding(&self, slot: u16) -> Option<(Outgoing, usize)> {
+        let streams = &self.participants.get(slot)?.downlink.streams;
+        let (index, stream) = (0u16..)
+            .zip(streams)
+            .find(|(_, stream)| stream.binding.is_some_and(|binding| binding.held_back) && stream.can_probe())?;
+        let timestamp = stream.history.newest().and_then(|newest| stream.history.get(newest));
+        let item = Outgoing {
+            stream: index,
+            publication: 0,
+            layer: 0,
+            form: Form::Padding(MOST_PADDING),
+            incoming: 0,
+            sequence: 0,
+            timestamp: timestamp.map_or(0, |sent| sent.timestamp),
+            picture: None,
+        };
+        Some((item, usize::from(MOST_PADDING)))
+    }
+
     /// A packet of a picture that was sent to this receiver lately and can be sent again on a repair stream.
     fn filling(&self, slot: u16) -> Option<(Outgoing, usize)> {
         let streams = &self.participants.get(slot)?.downlink.streams;
@@ -93,7 +120,7 @@ impl Room {
             let Some(binding) = stream.binding.filter(|binding| binding.open && !binding.settings.disabled) else {
                 continue;
             };
-            if stream.spec.rtx_ssrc.is_none() || stream.spec.rtx.is_none() || !stream.spec.transport_cc {
+            if !stream.can_probe() {
                 continue;
             }
             let Some(publication) = self.publications.get(binding.publication).filter(|one| !one.muted) else {

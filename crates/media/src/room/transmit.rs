@@ -53,6 +53,9 @@ impl Room {
     }
 
     fn write(&mut self, slot: u16, item: &Outgoing, now: Instant, buffer: &mut [u8]) -> Result<usize, ForwardDrop> {
+        if let Form::Padding(padding) = item.form {
+            return self.write_padding(slot, item, padding, now, buffer);
+        }
         let publication = self.publications.get(item.publication).ok_or(ForwardDrop::Expired)?;
         let encoding = publication.encoding(item.layer).ok_or(ForwardDrop::Expired)?;
         let (kept, _, payload) = encoding.cache.get(item.incoming).ok_or(ForwardDrop::Expired)?;
@@ -65,6 +68,22 @@ impl Room {
         self.counters.repaired_out += u64::from(item.form == Form::Repair);
         self.counters.probes_out += u64::from(item.form == Form::Probe);
         self.counters.fillers_out += u64::from(item.form == Form::Filler);
+        Ok(len)
+    }
+
+    fn write_padding(
+        &mut self,
+        slot: u16,
+        item: &Outgoing,
+        padding: u8,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<usize, ForwardDrop> {
+        let participant = self.participants.get_mut(slot).ok_or(ForwardDrop::Expired)?;
+        let len = participant.downlink.write_padding(item, padding, now, buffer)?;
+        self.counters.packets_out += 1;
+        self.counters.bytes_out += len as u64;
+        self.counters.paddings_out += 1;
         Ok(len)
     }
 }
