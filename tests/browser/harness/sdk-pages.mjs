@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 const pages = new URL("../pages/", import.meta.url);
 const require = createRequire(import.meta.url);
 
-async function bundle() {
+export async function bundle() {
   const result = await build({
     entryPoints: [new URL("sdk.mjs", pages).pathname],
     bundle: true,

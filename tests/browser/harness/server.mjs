@@ -33,12 +33,12 @@ max_participants = 8
 /** Sessions are made through the API, and clients wait until they are let in. */
 export const CLINIC = "ad_hoc = false\nwaiting_room = true";
 
-const config = ({ http, media }, sessions) => `
+const config = ({ http, media }, sessions, { at, mediaAt }) => `
 [http]
-listen = "127.0.0.1:${http}"
+listen = "${at}:${http}"
 
 [media]
-addresses = ["0.0.0.0"]
+addresses = ["${mediaAt}"]
 first_port = ${media}
 stun_port = 0
 workers = 1
@@ -55,15 +55,18 @@ async function makeApiKey(file) {
   return stdout.trim().split(/\s+/).find((word) => word.startsWith("pk_"));
 }
 
-/** With the ports of one that ended, clients find the new one where the old one was. */
-export async function startServer(ports = null, sessions = ROOMS) {
+/** On this machine, for the browsers on it. */
+const HERE = { at: "127.0.0.1", mediaAt: "0.0.0.0", spawn };
+
+/** With the ports of one that ended, clients find the new one where the old one was. `where`: another network. */
+export async function startServer(ports = null, sessions = ROOMS, where = HERE) {
   const folder = await mkdtemp(join(tmpdir(), "parlour-browser-"));
   const { http, media } = ports ?? { http: await freePort(), media: await freePort() };
   const file = join(folder, "parlour.toml");
-  await writeFile(file, config({ http, media }, sessions));
+  await writeFile(file, config({ http, media }, sessions, where));
   const apiKey = sessions === CLINIC ? await makeApiKey(file) : null;
 
-  const child = spawn(BINARY, ["serve", "--config", file], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = where.spawn(BINARY, ["serve", "--config", file], { stdio: ["ignore", "pipe", "pipe"] });
   const output = [];
   child.stdout.on("data", (chunk) => output.push(String(chunk)));
   child.stderr.on("data", (chunk) => output.push(String(chunk)));
@@ -73,12 +76,13 @@ export async function startServer(ports = null, sessions = ROOMS) {
   });
   exit.catch(() => undefined);
 
-  const page = `http://localhost:${http}`;
+  const page = `http://${where === HERE ? "localhost" : where.at}:${http}`;
   const said = () => output.join("");
   try {
     const ended = exit.then(() => Promise.reject(new Error("the server ended")));
     ended.catch(() => undefined);
-    await Promise.race([ended, until("the server is ready", async () => (await fetch(`${page}/readyz`)).ok)]);
+    const isReady = where === HERE ? async () => (await fetch(`${page}/readyz`)).ok : async () => said().includes("serving");
+    await Promise.race([ended, until("the server is ready", isReady)]);
   } catch (error) {
     child.kill("SIGKILL");
     throw new Error(`${error.message}\n${said()}`);

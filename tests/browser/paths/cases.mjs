@@ -1,0 +1,35 @@
+// The paths that are tried. Each is a home line, equal both ways; at `at` seconds into the call it becomes another.
+
+const MBIT = 1_000_000;
+/** A common home router: a queue of 200 ms. 20 ms each way is a server in the same country. */
+const HOME = { queue_ms: 200, delay_ms: 20, loss: 0 };
+const both = (words) => ({ down: { ...HOME, ...words }, up: { ...HOME, ...words } });
+
+/** `partners`: how many people sit behind the line; one therapist is outside. `seconds` are those measured. */
+export const CASES = [
+  { id: "2.5", what: "2.5 Mbit/s", partners: 1, seconds: 40, start: both({ rate: 2.5 * MBIT }), changes: [] },
+  {
+    id: "3-1-3",
+    what: "3, after 20 s 1, after 40 s 3 Mbit/s",
+    partners: 1,
+    seconds: 60,
+    start: both({ rate: 3 * MBIT }),
+    changes: [
+      { at: 20, set: both({ rate: 1 * MBIT }) },
+      { at: 40, set: both({ rate: 3 * MBIT }) },
+    ],
+  },
+  { id: "loss", what: "2.5 Mbit/s, 5 % random loss", partners: 1, seconds: 40, start: both({ rate: 2.5 * MBIT, loss: 0.05 }), changes: [] },
+  {
+    id: "outage",
+    what: "2.5 Mbit/s, nothing at all from 15 to 18 s",
+    partners: 1,
+    seconds: 40,
+    start: both({ rate: 2.5 * MBIT }),
+    changes: [
+      { at: 15, set: { outage: true } },
+      { at: 18, set: { outage: false } },
+    ],
+  },
+  { id: "couple", what: "two partners behind one line of 3 Mbit/s", partners: 2, seconds: 40, start: both({ rate: 3 * MBIT }), changes: [] },
+];
