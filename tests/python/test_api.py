@@ -196,6 +196,26 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
         self.refused(Api(self.server.page, short["key"]), "GET", "/sessions", "unauthenticated", 401)
         self.assertIn(made["id"], self.server.run("key", "list").stdout)
 
+    async def test_a_session_that_nobody_came_to_ends_by_itself_and_on_record(self):
+        def over_at(at_ms: int) -> str:
+            schedule = {"starts_at_ms": at_ms - 60_000, "planned_minutes": 1}
+            return self.api.session(schedule=schedule, policy={"end_after_schedule_minutes": 0})
+
+        soon, later, kept = over_at(now_ms() + 1_000), over_at(now_ms() + DAY_MS), self.api.session()
+        self.assertEqual(self.api.must("GET", f"/sessions/{soon}")["phase"], "open")
+        deadline = time.monotonic() + 20
+        while self.api.must("GET", f"/sessions/{soon}")["phase"] != "ended":
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        events = self.api.must("GET", f"/events?session={soon}")["events"]
+        self.assertEqual([(one["type"], one["data"]["reason"]) for one in events], [("session.ended", "schedule")])
+        records = self.api.must("GET", f"/audit?session={soon}")["records"]
+        self.assertEqual([(one["action"], one["actor"], one["detail"]) for one in records][1:],
+                         [("session.ended", "system", "schedule")])
+        self.refused(self.api, "POST", f"/sessions/{soon}/tickets", "session-ended", 409, {"identity": "x", "role": "client"})
+        self.assertNotEqual(self.api.must("GET", f"/sessions/{later}")["phase"], "ended")
+        self.assertEqual(self.api.must("GET", f"/sessions/{kept}")["phase"], "open")
+
     async def test_the_view_streams_whenever_it_changes(self):
         session, pages = self.couple(waiting_room=False)
         async with Seat(self.server.url, pages["t"].secret) as therapist:
@@ -384,6 +404,20 @@ class OperatorTest(unittest.IsolatedAsyncioTestCase):
         self.assertTrue(copy.stat().st_size > 0)
         self.assertEqual(self.server.run("backup", str(copy)).returncode, 1)
         self.assertEqual(self.server.run("purge").returncode, 0)
+
+    async def test_a_session_whose_time_ended_while_the_server_was_down_ends_when_it_is_back(self):
+        at_ms = now_ms() + 1_500
+        schedule = {"starts_at_ms": at_ms - 60_000, "planned_minutes": 1}
+        session = self.api.session(schedule=schedule, policy={"end_after_schedule_minutes": 0})
+        self.server.process.kill()
+        self.server.process.wait()
+        time.sleep(max(0, at_ms - now_ms()) / 1000)
+        self.server.start()
+        deadline = time.monotonic() + 20
+        while not (events := self.api.must("GET", f"/events?session={session}")["events"]):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertEqual([one["type"] for one in events], ["session.ended"])
 
     async def test_without_a_log_what_protects_is_refused_and_calls_go_on(self):
         session = self.api.session(policy={"waiting_room": False})

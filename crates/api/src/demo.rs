@@ -21,16 +21,17 @@ impl ApiState {
             text: "If the call breaks off, wait five minutes for a new link. After that, call.".to_owned(),
             phone: "+47 555 01 234".to_owned(),
         };
+        let spec =
+            SessionSpec { kind: SessionKind::Couple, backup_plan: Redacted(Some(plan)), ..SessionSpec::default() };
+        let policy = SessionPolicy { waiting_room: true, require_therapist: true, ..self.config.policy.clone() };
+        let created_at_ms = now_ms();
         let new = NewSession {
             id: format!("couples-{}", crate::seal::random_hex::<4>()?).into(),
             external_id: None,
-            spec: SessionSpec {
-                kind: SessionKind::Couple,
-                backup_plan: Redacted(Some(plan)),
-                ..SessionSpec::default()
-            },
-            policy: SessionPolicy { waiting_room: true, require_therapist: true, ..self.config.policy.clone() },
-            created_at_ms: now_ms(),
+            unused_until_ms: sessions::unused_until(&spec, &policy, created_at_ms).0,
+            spec,
+            policy,
+            created_at_ms,
         };
         let session = new.id.clone();
         sessions::make(self, Subject::system(), Once::default(), new).await?;

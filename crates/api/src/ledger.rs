@@ -222,6 +222,7 @@ mod tests {
             spec: parlour_store::SessionSpec::default(),
             policy: parlour_model::session::SessionPolicy::default(),
             created_at_ms: 1,
+            unused_until_ms: 2,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::limits::{ApiLimits, Meters};
 use crate::metrics::ApiMetrics;
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
+use crate::sessions::Unused;
 use crate::touched::Touched;
 use crate::webhooks::{Couriers, WebhookRules};
 
@@ -37,6 +38,7 @@ pub struct Shared {
     pub(crate) metrics: ApiMetrics,
     pub(crate) recorder: Recorder,
     pub(crate) touched: Touched,
+    pub(crate) unused: Unused,
     pub(crate) news: News,
     pub(crate) webhooks: Couriers,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
@@ -138,6 +140,7 @@ impl ApiState {
             metrics,
             recorder,
             touched,
+            unused: Unused::default(),
             news,
             webhooks,
         };

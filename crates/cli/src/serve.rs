@@ -123,6 +123,7 @@ async fn start_api(config: &Config, engine: &Engine, registry: &Registry) -> Res
         tracing::info!(sessions = restored, "brought back, everyone held");
     }
     tokio::spawn(api.clone().purge_by_the_clock());
+    tokio::spawn(api.clone().end_unused_by_the_clock());
     Ok(api)
 }
 

@@ -21,6 +21,11 @@ impl AuditRecord {
         let subject = whom.map_or_else(Subject::none, |identity| Subject::person(key, identity));
         Some(Self { at_ms, action, session: Some(session.clone()), actor: actor.clone(), subject, detail })
     }
+
+    /// Why a session ended, as the log says it.
+    pub fn word_of_end(reason: EndReason) -> &'static str {
+        of_end(reason)
+    }
 }
 
 /// What was done, to whom, and the further words.

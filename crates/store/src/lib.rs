@@ -33,7 +33,7 @@ pub use idempotency::{Claim, SavedResponse};
 pub use keys::{ApiKey, NewApiKey};
 pub use outbox::{Delivery, Endpoint, NewEndpoint, StoredEvent};
 pub use retention::{Purged, Retention};
-pub use sessions::{BackupPlan, NewSession, SessionRow, SessionSpec};
+pub use sessions::{BackupPlan, NewSession, SessionEdit, SessionRow, SessionSpec};
 pub use store::{Change, LogSync, Store};
 pub use tickets::{NewTicket, Ticket, TicketRefusal};
 pub use webhook_form::WebhookForm;

@@ -50,6 +50,19 @@ pub struct NewSession {
     pub policy: SessionPolicy,
     /// Milliseconds since the Unix epoch.
     pub created_at_ms: i64,
+    /// When it is over if nobody comes.
+    pub unused_until_ms: i64,
+}
+
+/// What a session becomes by an edit.
+#[derive(Clone, Debug)]
+pub struct SessionEdit {
+    /// What it is.
+    pub spec: SessionSpec,
+    /// Its rules.
+    pub policy: SessionPolicy,
+    /// When it is over if nobody comes.
+    pub unused_until_ms: i64,
 }
 
 /// A session as kept.
@@ -145,35 +158,33 @@ impl Change<'_> {
     pub fn create_session(&mut self, session: &NewSession) -> Result<(), StoreError> {
         self.transaction
             .prepare_cached(
-                "INSERT INTO session (id, external_id, spec, policy, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO session (id, external_id, spec, policy, created_at, unused_until)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![
                 session.id.as_str(),
                 session.external_id,
                 session.spec.to_json()?,
                 serde_json::to_string(&session.policy)?,
-                session.created_at_ms
+                session.created_at_ms,
+                session.unused_until_ms
             ])?;
         Ok(())
     }
 
     /// Changes what a client of the API may change, if it is still at `expected`; returns the new version.
-    pub fn edit_session(
-        &mut self,
-        id: &SessionId,
-        expected: i64,
-        spec: &SessionSpec,
-        policy: &SessionPolicy,
-    ) -> Result<i64, StoreError> {
+    pub fn edit_session(&mut self, id: &SessionId, expected: i64, edit: &SessionEdit) -> Result<i64, StoreError> {
+        let SessionEdit { spec, policy, unused_until_ms } = edit;
         let edited: Option<i64> = self
             .transaction
             .prepare_cached(
-                "UPDATE session SET spec = ?3, policy = ?4, version = version + 1
+                "UPDATE session SET spec = ?3, policy = ?4, unused_until = ?5, version = version + 1
                  WHERE id = ?1 AND version = ?2 RETURNING version",
             )?
-            .query_row(params![id.as_str(), expected, spec.to_json()?, serde_json::to_string(policy)?], |row| {
-                row.get(0)
-            })
+            .query_row(
+                params![id.as_str(), expected, spec.to_json()?, serde_json::to_string(policy)?, unused_until_ms],
+                |row| row.get(0),
+            )
             .optional()?;
         match edited {
             Some(version) => Ok(version),
@@ -208,6 +219,20 @@ impl Change<'_> {
         if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }
 
+    /// Ends a session that nobody came to, if its time is over and still nobody came; whether it was so.
+    pub fn end_unused_session(&mut self, id: &SessionId, now_ms: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE session SET ended_at = ?2
+             WHERE id = ?1 AND ended_at IS NULL AND snapshot IS NULL AND unused_until <= ?2";
+        Ok(self.transaction.prepare_cached(sql)?.execute(params![id.as_str(), now_ms])? > 0)
+    }
+
+    /// Keeps a session that nobody came to for longer.
+    pub fn keep_unused_session(&mut self, id: &SessionId, until_ms: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE session SET unused_until = max(unused_until, ?2) WHERE id = ?1";
+        self.transaction.prepare_cached(sql)?.execute(params![id.as_str(), until_ms])?;
+        Ok(())
+    }
+
     /// Its rules as they are kept now.
     pub fn policy_of(&self, id: &SessionId) -> Result<SessionPolicy, StoreError> {
         let sql = "SELECT policy FROM session WHERE id = ?1";
@@ -239,6 +264,22 @@ impl Store {
         let sql =
             format!("SELECT {COLUMNS} FROM session WHERE ended_at IS NULL AND number > ?1 ORDER BY number LIMIT ?2");
         self.collect(&sql, number, limit)
+    }
+
+    /// Those that nobody came to and whose time is over, the longest ago first.
+    pub fn unused_sessions(&self, now_ms: i64, limit: u32) -> Result<Vec<SessionRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM session WHERE ended_at IS NULL AND snapshot IS NULL AND unused_until <= ?1
+             ORDER BY unused_until LIMIT ?2"
+        );
+        self.collect(&sql, now_ms, limit)
+    }
+
+    /// When the next session that nobody came to is over; those whose time is over already are passed by.
+    pub fn next_unused_session_at(&self, now_ms: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT min(unused_until) FROM session
+             WHERE ended_at IS NULL AND snapshot IS NULL AND unused_until > ?1";
+        Ok(self.connection.prepare_cached(sql)?.query_row([now_ms], |row| row.get(0))?)
     }
 
     fn collect(&self, sql: &str, number: i64, limit: u32) -> Result<Vec<SessionRow>, StoreError> {

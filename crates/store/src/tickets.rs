@@ -168,6 +168,12 @@ impl Store {
         Ok(self.connection.prepare_cached("SELECT 1 FROM ticket WHERE secret_hash = ?1")?.exists([secret.0])?)
     }
 
+    /// Until when a ticket to this session is good that was not taken back; `None`: there is none.
+    pub fn last_ticket_expires_at(&self, session: &SessionId) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT max(expires_at) FROM ticket WHERE session = ?1 AND revoked_at IS NULL";
+        Ok(self.connection.prepare_cached(sql)?.query_row([session.as_str()], |row| row.get(0))?)
+    }
+
     /// The tickets to a session, in order of id.
     pub fn tickets(&self, session: &SessionId) -> Result<Vec<Ticket>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM ticket WHERE session = ?1 ORDER BY id");

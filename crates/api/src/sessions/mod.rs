@@ -1,16 +1,18 @@
 //! Sessions: made, listed, read, edited, ended.
 
 mod policy;
+mod unused;
 mod words;
 
 use parlour_model::session::SessionCommand;
 use parlour_model::session::SessionPhase;
-use parlour_model::{Command, Refusal, SessionId};
-use parlour_store::{Action, AuditRecord, Change, NewSession, SessionRow, StoreError, Subject};
+use parlour_model::{Command, SessionId};
+use parlour_store::{Action, AuditRecord, Change, NewSession, SessionEdit, SessionRow, StoreError, Subject};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::policy::{length, medium_words, mute_words, phase_words, role_words, same_room_words};
+pub(crate) use self::unused::{Unused, unused_until};
 pub(crate) use self::words::{BackupPlanWords, phase, planned_end};
 use self::words::{NewSessionWords, SessionBody, SessionChangeWords, SessionPage};
 use crate::caller::Caller;
@@ -72,6 +74,7 @@ async fn create(
 
 /// Makes a session, with its record and its answer.
 pub(crate) async fn make(api: &ApiState, actor: Subject, once: Once, new: NewSession) -> Result<Reply, Problem> {
+    let unused_until_ms = new.unused_until_ms;
     let made = move |change: &mut Change<'_>| -> Result<Reply, Problem> {
         change.audit(&AuditRecord {
             at_ms: new.created_at_ms,
@@ -98,7 +101,9 @@ pub(crate) async fn make(api: &ApiState, actor: Subject, once: Once, new: NewSes
         once.keep(change, &reply)?;
         Ok(reply)
     };
-    api.ledger.change(made).await
+    let reply = api.ledger.change(made).await?;
+    api.unused.expect(unused_until_ms);
+    Ok(reply)
 }
 
 /// Which sessions.
@@ -177,12 +182,14 @@ async fn change(
         subject: Subject::none(),
         detail: String::new(),
     };
-    let (id, rules) = (session.clone(), policy.clone());
+    let (unused_until_ms, _) = unused_until(&spec, &policy, now_ms());
+    let (id, edit) = (session.clone(), SessionEdit { spec, policy: policy.clone(), unused_until_ms });
     let edit = move |change: &mut Change<'_>| -> Result<(), StoreError> {
         change.audit(&record)?;
-        change.edit_session(&id, expected, &spec, &rules).map(drop)
+        change.edit_session(&id, expected, &edit).map(drop)
     };
     api.ledger.change(edit).await.map_err(or_missing(Kind::SessionNotFound))?;
+    api.unused.expect(unused_until_ms);
     if other_rules && is_open {
         let asked = Asked::by(&caller, SessionCommand::SetPolicy(Box::new(policy)), "set_policy");
         // Refused: the session's own rules are kept again when it settles.
@@ -199,33 +206,9 @@ async fn end(
     At(session): At<SessionId>,
 ) -> Result<Reply, Problem> {
     match commands::ask(&api, &session, Asked::by(&caller, SessionCommand::End, "end"), arrived).await {
-        Err(problem) if problem.kind() == Kind::SessionNotOpen => end_unopened(&api, &caller, &session).await,
+        Err(problem) if problem.kind() == Kind::SessionNotOpen => unused::end_by_command(&api, &caller, &session).await,
         // It is so.
         Err(problem) if problem.kind() == Kind::SessionEnded => Ok(Reply::done()),
         other => other.map(|done| done.reply),
-    }
-}
-
-/// Nobody came.
-async fn end_unopened(api: &ApiState, caller: &Caller, session: &SessionId) -> Result<Reply, Problem> {
-    let (now, id) = (now_ms(), session.clone());
-    let record = AuditRecord {
-        at_ms: now,
-        action: Action::SessionEnded,
-        session: Some(session.clone()),
-        actor: caller.subject(&api.pseudonyms),
-        subject: Subject::none(),
-        detail: "command".to_owned(),
-    };
-    let end = move |change: &mut Change<'_>| -> Result<(), StoreError> {
-        change.audit(&record)?;
-        change.end_session(&id, now)?;
-        change.emit(&id, "session.ended", "{\"reason\":\"command\"}", now).map(drop)
-    };
-    api.ledger.change(end).await.map_err(or_missing(Kind::SessionNotFound))?;
-    // Somebody may have come in between.
-    match api.engine.request(session, Command::End).await {
-        Ok(_) | Err(Refusal::UnknownSession | Refusal::Ended) => Ok(Reply::done()),
-        Err(refusal) => Err(refusal.into()),
     }
 }

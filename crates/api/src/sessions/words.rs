@@ -141,7 +141,8 @@ impl NewSessionWords {
             backup_plan: Redacted(self.backup_plan.map(|Strict(plan)| plan.judged()).transpose()?),
             consent_text,
         };
-        Ok(NewSession { id, external_id: self.external_id, spec, policy, created_at_ms: now_ms })
+        let (unused_until_ms, _) = super::unused_until(&spec, &policy, now_ms);
+        Ok(NewSession { id, external_id: self.external_id, spec, policy, created_at_ms: now_ms, unused_until_ms })
     }
 }
 

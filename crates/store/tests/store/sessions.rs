@@ -1,6 +1,6 @@
 use parlour_model::Redacted;
-use parlour_model::session::{ConsentText, Modality, SessionPhase, SessionPolicy};
-use parlour_store::{Claim, Consent, Retention, SavedResponse, SessionSpec, Store, StoreError};
+use parlour_model::session::{ConsentText, Modality, Schedule, SessionPhase, SessionPolicy};
+use parlour_store::{Claim, Consent, Retention, SavedResponse, SessionEdit, SessionSpec, Store, StoreError};
 
 use crate::stage::{DAY, NOW, change, plan, session, snapshot, store};
 
@@ -31,7 +31,8 @@ fn an_edit_needs_the_version_that_was_read() {
     let mut store = store();
     let spec = SessionSpec { modality: Modality::Audio, ..SessionSpec::default() };
     let edit = |store: &mut Store, id: &str, expected| {
-        store.change(|change| change.edit_session(&id.into(), expected, &spec, &SessionPolicy::default()))
+        let edit = SessionEdit { spec: spec.clone(), policy: SessionPolicy::default(), unused_until_ms: NOW };
+        store.change(|change| change.edit_session(&id.into(), expected, &edit))
     };
     assert_eq!(edit(&mut store, "s", 1).unwrap(), 2);
     assert!(matches!(edit(&mut store, "s", 1), Err(StoreError::VersionConflict)));
@@ -71,6 +72,47 @@ fn an_ended_session_stays_ended() {
     change(&mut store, |change| change.end_session(&"s".into(), NOW + 9));
     assert_eq!(store.session(&"s".into()).unwrap().ended_at_ms, Some(NOW));
     assert_eq!(store.running_sessions_after(0, 10).unwrap(), []);
+}
+
+#[test]
+fn a_session_that_nobody_came_to_ends_when_its_time_is_over_and_no_other_does() {
+    let mut store = store();
+    for id in ["used", "kept", "over"] {
+        change(&mut store, |change| change.create_session(&session(id)));
+    }
+    change(&mut store, |change| change.save_snapshot(&"used".into(), &snapshot(SessionPhase::Open, 1), NOW));
+    change(&mut store, |change| change.end_session(&"over".into(), NOW));
+    change(&mut store, |change| change.keep_unused_session(&"kept".into(), NOW + 2 * DAY));
+    let unused = |store: &Store, at| -> Vec<_> {
+        store.unused_sessions(at, 10).unwrap().into_iter().map(|row| row.id.as_str().to_owned()).collect()
+    };
+    assert_eq!(store.next_unused_session_at(NOW).unwrap(), Some(NOW + DAY));
+    assert_eq!((unused(&store, NOW + DAY - 1), unused(&store, NOW + DAY)), (vec![], vec!["s".to_owned()]));
+    assert_eq!(store.next_unused_session_at(NOW + DAY).unwrap(), Some(NOW + 2 * DAY));
+    let end = |store: &mut Store, id: &str, at| change(store, |change| change.end_unused_session(&id.into(), at));
+    assert!(!end(&mut store, "s", NOW + DAY - 1) && end(&mut store, "s", NOW + DAY), "when its time is over");
+    assert!(!end(&mut store, "used", NOW + DAY) && !end(&mut store, "kept", NOW + DAY));
+    assert_eq!(store.session(&"s".into()).unwrap().ended_at_ms, Some(NOW + DAY));
+}
+
+#[test]
+fn sessions_of_a_file_without_such_an_end_get_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("parlour.db");
+    {
+        let mut store = Store::open(&path).unwrap();
+        let mut planned = session("planned");
+        planned.spec.schedule = Some(Schedule { starts_at_ms: NOW, planned_minutes: 50, opens_minutes_before: 15 });
+        change(&mut store, |change| change.create_session(&planned));
+        change(&mut store, |change| change.create_session(&session("on demand")));
+    }
+    let older = rusqlite::Connection::open(&path).unwrap();
+    let undo = "DROP INDEX session_unused; ALTER TABLE session DROP COLUMN unused_until; PRAGMA user_version = 2;";
+    older.execute_batch(undo).unwrap();
+    drop(older);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.next_unused_session_at(NOW).unwrap(), Some(NOW + 65 * 60_000));
+    assert_eq!(store.next_unused_session_at(NOW + 65 * 60_000).unwrap(), Some(NOW + DAY));
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub fn session(id: &str) -> NewSession {
         spec: SessionSpec { backup_plan: Redacted(Some(plan("+47 22 00 00 00"))), ..SessionSpec::default() },
         policy: SessionPolicy::default(),
         created_at_ms: NOW,
+        unused_until_ms: NOW + DAY,
     }
 }
 
