@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crates whose only inputs are arguments.
-const PURE: [&str; 7] = ["model", "rtp", "session", "estimator", "media", "peer", "shard"];
+const PURE: [&str; 8] = ["model", "rtp", "session", "estimator", "media", "peer", "linetest", "shard"];
 
 /// What a pure crate may not lean on, whatever the table allows.
 const IMPURE_DEPENDENCIES: [&str; 10] =

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use parlour_linetest::LineTests;
 use parlour_media::MediaConfig;
 use parlour_peer::{Certificate, CertificateError, DtlsVersions, PeerConfig, PeerTimes};
 use parlour_session::SessionOptions;
@@ -16,7 +17,7 @@ use thiserror::Error;
 use crate::handle::{EngineHandle, Mailbox, Message, SessionEvents};
 use crate::metrics::EngineMetrics;
 use crate::socket::MediaSocket;
-use crate::worker::Worker;
+use crate::worker::{Machines, Worker};
 
 /// Messages that may wait for one worker. Beyond that, whoever asks is told to come back.
 const MAILBOX_SIZE: usize = 4_096;
@@ -118,6 +119,7 @@ impl Engine {
         let locals: Vec<_> = sockets.iter().map(MediaSocket::local).collect();
         let candidates = candidates(&config.listen.advertise, &locals);
         let peer = PeerConfig::new(certificate, candidates.clone(), config.dtls, peer_times())?;
+        let line_tests = LineTests::new(peer.clone(), seed()?);
         let shard = ShardConfig {
             peer,
             media: config.media.clone(),
@@ -130,7 +132,8 @@ impl Engine {
         let (sender, mailbox) = sync_channel(MAILBOX_SIZE);
         let snapshot = Arc::new(Mutex::default());
         metrics.watch(snapshot.clone());
-        let worker = Worker::new(poll, sockets, shard, mailbox, metrics.of_worker(), snapshot, session_events)?;
+        let machines = Machines { shard, line_tests };
+        let worker = Worker::new(poll, sockets, machines, mailbox, metrics.of_worker(), snapshot, session_events)?;
         let thread = std::thread::Builder::new().name(format!("media-{index}")).stack_size(STACK_SIZE);
         self.threads.push(thread.spawn(move || worker.run())?);
         self.ports.extend(candidates);

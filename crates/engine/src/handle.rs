@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError as MailboxError};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use parlour_linetest::LineTestRefusal;
 use parlour_model::command::{Action, Joined, SessionRecord};
-use parlour_model::{Command, Event, Join, ParticipantSid, Refusal, Reply, SessionId, SessionNotice};
+use parlour_model::{Command, Event, Identity, Join, ParticipantSid, Refusal, Reply, SessionId, SessionNotice};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,6 +51,8 @@ impl SessionEvents {
 pub(crate) enum Message {
     /// A command for a session.
     Ask(Ask),
+    /// A test of a line before its session.
+    TestLine(TestLine),
     /// No new participants from now on.
     Drain,
     /// Everyone is told that the server stops; then the worker ends.
@@ -63,6 +66,14 @@ pub(crate) struct Ask {
     pub(crate) reply: Option<oneshot::Sender<Reply>>,
     /// Where the participant that this command brings in wants its events.
     pub(crate) events: Option<mpsc::Sender<Event>>,
+}
+
+/// The offer of a client that tests its line, on its way to a worker.
+pub(crate) struct TestLine {
+    pub(crate) session: SessionId,
+    pub(crate) identity: Identity,
+    pub(crate) offer: String,
+    pub(crate) reply: oneshot::Sender<Result<String, LineTestRefusal>>,
 }
 
 /// A worker's mailbox.
@@ -131,6 +142,22 @@ impl EngineHandle {
         let command = Command::Act(participant.clone(), action);
         let ask = Ask { session: session.clone(), command, reply: None, events: None };
         self.worker_of(session).post(Message::Ask(ask))
+    }
+
+    /// Begins a test of a line, on the worker that will have the session; the answer to the client's offer.
+    ///
+    /// # Errors
+    /// As [`parlour_linetest::LineTests::begin`]; a worker that does not answer is busy.
+    pub async fn test_line(
+        &self,
+        session: &SessionId,
+        identity: &Identity,
+        offer: String,
+    ) -> Result<String, LineTestRefusal> {
+        let (reply, answer) = oneshot::channel();
+        let test = TestLine { session: session.clone(), identity: identity.clone(), offer, reply };
+        self.worker_of(session).post(Message::TestLine(test)).map_err(|_| LineTestRefusal::Busy)?;
+        answer.await.unwrap_or(Err(LineTestRefusal::Busy))
     }
 
     /// Every session of every worker.

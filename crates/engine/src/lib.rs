@@ -3,6 +3,7 @@
 
 mod engine;
 mod handle;
+mod line_tests;
 mod metrics;
 mod socket;
 mod worker;
@@ -10,3 +11,4 @@ mod worker;
 pub use engine::{Engine, EngineConfig, EngineError, MediaListen};
 pub use handle::{EVENT_BACKLOG, EngineHandle, EventStream};
 pub use metrics::EngineMetrics;
+pub use parlour_linetest::LineTestRefusal;

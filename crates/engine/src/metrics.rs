@@ -22,6 +22,7 @@ struct Shared {
     send_errors: IntCounter,
     event_overflows: IntCounter,
     session_event_overflows: IntCounter,
+    line_tests: IntCounterVec,
     sessions: IntGauge,
     participants: IntGauge,
     publications: IntGauge,
@@ -46,6 +47,7 @@ pub(crate) struct WorkerMetrics {
     pub(crate) send_errors: IntCounter,
     pub(crate) event_overflows: IntCounter,
     pub(crate) session_event_overflows: IntCounter,
+    pub(crate) line_tests: IntCounterVec,
 }
 
 impl EngineMetrics {
@@ -73,6 +75,11 @@ impl EngineMetrics {
             session_event_overflows: register.counter(
                 "parlour_session_event_overflows_total",
                 "What sessions told and nobody recorded, because the recorder did not keep up",
+            )?,
+            line_tests: register.counters(
+                "parlour_line_tests_total",
+                "Tests of lines before sessions, by what became of them, and their bytes",
+                &["what"],
             )?,
             sessions: register.gauge("parlour_sessions", "Sessions now")?,
             participants: register.gauge("parlour_participants", "Participants now")?,
@@ -117,6 +124,7 @@ impl EngineMetrics {
             send_errors: self.shared.send_errors.clone(),
             event_overflows: self.shared.event_overflows.clone(),
             session_event_overflows: self.shared.session_event_overflows.clone(),
+            line_tests: self.shared.line_tests.clone(),
         }
     }
 

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
+use parlour_linetest::LineTests;
 use parlour_model::{Event, ParticipantSid, Reply};
 use parlour_shard::{Outbox, Shard, ShardSnapshot};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::handle::{Ask, Message, SessionEvents};
+use crate::line_tests::GuardedLineTests;
 use crate::metrics::WorkerMetrics;
 use crate::socket::{MediaSocket, ReceiveBuffers};
 
@@ -32,11 +34,18 @@ const OUTBOX_SIZE: usize = 512 * 1024;
 /// How often counters are copied out for whoever watches.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(500);
 
+/// What a worker runs.
+pub(crate) struct Machines {
+    pub(crate) shard: Shard,
+    pub(crate) line_tests: LineTests,
+}
+
 /// A worker before its thread runs.
 pub(crate) struct Worker {
     poll: Poll,
     sockets: Vec<MediaSocket>,
     shard: Shard,
+    line_tests: GuardedLineTests,
     mailbox: Receiver<Message>,
     streams: HashMap<ParticipantSid, mpsc::Sender<Event>>,
     buffers: ReceiveBuffers,
@@ -66,7 +75,7 @@ impl Worker {
     pub(crate) fn new(
         poll: Poll,
         mut sockets: Vec<MediaSocket>,
-        shard: Shard,
+        machines: Machines,
         mailbox: Receiver<Message>,
         metrics: WorkerMetrics,
         snapshot: Arc<Mutex<ShardSnapshot>>,
@@ -78,7 +87,8 @@ impl Worker {
         Ok(Self {
             poll,
             sockets,
-            shard,
+            shard: machines.shard,
+            line_tests: GuardedLineTests::new(machines.line_tests),
             mailbox,
             streams: HashMap::new(),
             buffers: ReceiveBuffers::new(),
@@ -120,7 +130,8 @@ impl Worker {
 
     fn until_next_deadline(&self) -> Duration {
         let now = Instant::now();
-        let deadline = self.shard.poll_timeout().map_or(self.next_snapshot, |due| due.min(self.next_snapshot));
+        let due = self.shard.poll_timeout().into_iter().chain(self.line_tests.poll_timeout());
+        let deadline = due.fold(self.next_snapshot, Instant::min);
         // Poll counts in whole milliseconds, rounded down: it must not spin through the last one.
         let wait = deadline.saturating_duration_since(now);
         if wait.is_zero() { wait } else { wait.max(Duration::from_millis(1)) }
@@ -130,6 +141,7 @@ impl Worker {
         let messages = self.take_messages(now);
         let (received, now) = self.receive(now);
         self.guarded(now, |shard| shard.handle_timeout(now));
+        self.line_tests.handle_timeout(now);
         self.flush(now);
         self.tell();
         self.tell_of_sessions();
@@ -148,6 +160,7 @@ impl Worker {
         for _ in 0..MESSAGES_PER_TURN {
             match self.mailbox.try_recv() {
                 Ok(Message::Ask(ask)) => self.answer(ask, now),
+                Ok(Message::TestLine(test)) => self.line_tests.begin(test, now),
                 Ok(Message::Drain) => self.shard.drain(),
                 Ok(Message::Stop) => return Turn::Stop,
                 Err(_) => return Turn::Done,
@@ -192,8 +205,11 @@ impl Worker {
     }
 
     fn receive_batch(&mut self, index: usize, now: Instant) {
-        let Self { sockets, buffers, shard, metrics, .. } = self;
+        let Self { sockets, buffers, shard, line_tests, metrics, .. } = self;
         let received = sockets[index].receive(buffers, |from, to, datagram| {
+            if line_tests.take(now, from, to, datagram) {
+                return;
+            }
             if catch_unwind(AssertUnwindSafe(|| shard.handle_datagram(now, from, to, datagram))).is_err() {
                 shard.contain(now);
             }
@@ -214,17 +230,26 @@ impl Worker {
                     true
                 }
             };
-            for run in self.outbox.runs() {
-                let Some(socket) = self.sockets.iter().find(|socket| socket.serves(run.to)) else { continue };
-                if socket.send(&run).is_err() {
-                    self.metrics.send_errors.inc();
-                }
-            }
-            self.outbox.clear();
+            self.send();
             if !more {
-                return;
+                break;
             }
         }
+        // Live calls first.
+        while self.line_tests.poll_transmit(now, &mut self.outbox) {
+            self.send();
+        }
+    }
+
+    /// Gives what is in the outbox to the kernel.
+    fn send(&mut self) {
+        for run in self.outbox.runs() {
+            let Some(socket) = self.sockets.iter().find(|socket| socket.serves(run.to)) else { continue };
+            if socket.send(&run).is_err() {
+                self.metrics.send_errors.inc();
+            }
+        }
+        self.outbox.clear();
     }
 
     /// Passes on what sessions tell the control plane.
@@ -267,6 +292,7 @@ impl Worker {
         for time in self.shard.take_first_media() {
             self.metrics.first_media.observe(time.as_secs_f64());
         }
+        self.line_tests.count(&self.metrics.line_tests);
         let snapshot = self.shard.snapshot();
         if let Ok(mut place) = self.snapshot.lock() {
             *place = snapshot;

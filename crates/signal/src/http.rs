@@ -29,6 +29,8 @@ use crate::token::{self, Bearer, Claims, MAX_METADATA};
 use crate::translate::leave;
 
 mod denied;
+mod line_results;
+mod line_test;
 
 /// The routes of signalling and of the server API. Serve them with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, or every client counts as one address.
@@ -39,6 +41,7 @@ pub fn router(state: SignalState) -> Router {
         .route("/rtc/v1/validate", get(validate).options(preflight))
         .route("/rtc/validate", get(validate).options(preflight))
         .with_state(state.clone())
+        .merge(line_test::router(state.clone()))
         .merge(roomservice::router(state))
 }
 
