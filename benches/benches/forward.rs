@@ -148,6 +148,7 @@ fn section(rids: &[&str]) -> IngressSection {
         nack: true,
         pli: true,
         fir: true,
+        remb: true,
         rids: rids.iter().map(|rid| (*rid).to_owned()).collect(),
         ssrcs: Vec::new(),
         encrypted: false,

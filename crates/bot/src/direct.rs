@@ -6,7 +6,7 @@
 mod participant;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ pub struct World {
     bots: Vec<DirectBot>,
     by_sid: BTreeMap<ParticipantSid, BotId>,
     by_address: BTreeMap<SocketAddr, BotId>,
+    /// The public address of each home.
+    homes: BTreeMap<HomeId, Ipv4Addr>,
     strangers: u64,
 }
 
@@ -111,6 +113,7 @@ impl World {
             bots: Vec::new(),
             by_sid: BTreeMap::new(),
             by_address: BTreeMap::new(),
+            homes: BTreeMap::new(),
             strangers: 0,
         })
     }
@@ -142,7 +145,17 @@ impl World {
 
     /// An access line for one bot or several.
     pub fn add_home(&mut self, config: HomeConfig) -> HomeId {
-        self.network.add_home(config)
+        let home = self.network.add_home(config);
+        self.homes.insert(home, Ipv4Addr::new(198, 51, 100, self.homes.len() as u8 + 1));
+        home
+    }
+
+    /// A line of its own that has the public address of another: both are behind one carrier's translator (RFC 6598).
+    pub fn add_home_beside(&mut self, other: HomeId, config: HomeConfig) -> HomeId {
+        let home = self.network.add_home(config);
+        let address = self.homes[&other];
+        self.homes.insert(home, address);
+        home
     }
 
     /// Brings a bot in; it offers at once.
@@ -432,10 +445,13 @@ impl World {
     }
 
     fn new_address(&mut self, home: Option<HomeId>) -> SocketAddr {
-        // Every address is used once; a new binding differs in its port.
+        // Every address is used once; a new binding of a home differs in its port. Who has no home is alone somewhere.
         let used = self.by_address.len() as u16 + self.bots.len() as u16 + (self.elapsed().as_millis() % 10_000) as u16;
         let mut port = 10_000 + used;
-        let ip = [198, 51, 100, 1];
+        let ip = match home {
+            Some(home) => self.homes[&home],
+            None => Ipv4Addr::new(203, 0, 113, (self.bots.len() % 250) as u8 + 1),
+        };
         while self.by_address.contains_key(&SocketAddr::from((ip, port))) {
             port += 1;
         }

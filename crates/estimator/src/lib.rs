@@ -25,7 +25,7 @@ mod train;
 mod types;
 mod window;
 
-pub use caps::{publisher_caps, uplink_caps};
+pub use caps::{DISTINCT, publisher_caps, uplink_caps};
 pub use estimator::Estimator;
 pub use line::{Line, MAX_MEMBERS, MemberId};
 pub use types::{

@@ -33,6 +33,8 @@ pub struct MediaCounters {
     pub probes_out: u64,
     /// Packets of padding sent to receivers to find out what their lines carry, where there was nothing to repeat.
     pub paddings_out: u64,
+    /// Bounds told to publishers (REMB).
+    pub bounds_out: u64,
     /// Keyframe requests that came in.
     pub keyframe_requests_in: u64,
     /// Keyframe requests sent to publishers.

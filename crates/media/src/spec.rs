@@ -39,6 +39,8 @@ pub struct IngressSection {
     pub pli: bool,
     /// The publisher answers FIR (RFC 5104).
     pub fir: bool,
+    /// The publisher holds itself to REMB (draft-alvestrand-rmcat-remb).
+    pub remb: bool,
     /// Simulcast rids as offered (RFC 8853); `q`, `h`, `f` name the layers 0, 1, 2. Empty: one encoding.
     pub rids: Vec<String>,
     /// SSRCs named in the SDP with their repair SSRC, from the smallest layer; empty with rids.

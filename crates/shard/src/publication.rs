@@ -37,6 +37,7 @@ pub(crate) fn ingress_section(
         nack: offered.feedback.nack,
         pli: offered.feedback.pli,
         fir: offered.feedback.fir,
+        remb: offered.feedback.remb,
         rids: section.sent_rids().map(|rid| rid.as_str().to_owned()).collect(),
         ssrcs: section.ssrcs.clone(),
         encrypted: track.encryption != parlour_model::Encryption::None,

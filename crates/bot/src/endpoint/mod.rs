@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use str0m::bwe::BweKind;
 use str0m::change::SdpAnswer;
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::net::{Protocol, Receive};
@@ -300,6 +301,9 @@ impl Endpoint {
             }
             Event::Closed => self.events.push_back(EndpointEvent::Closed),
             Event::RtpPacket(packet) => self.received.handle_packet(&mut self.rtc, now, &packet),
+            Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => {
+                self.published.set_bound(estimate.as_f64());
+            }
             Event::KeyframeRequest(request) => self.published.request_key(request.mid, request.rid),
             Event::ChannelOpen(id, _) => {
                 if let Some(channel) = self.channels.iter_mut().find(|(_, known, _)| *known == id) {

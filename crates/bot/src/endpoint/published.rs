@@ -12,6 +12,9 @@ use crate::media::{AudioConfig, AudioSource, SourcePacket, VideoConfig, VideoSou
 /// How long sent packets can be asked for again, and how many.
 const REPAIR_HISTORY: (usize, Duration) = (4_096, Duration::from_secs(2));
 
+/// Of what is sent, the share that is payload.
+const PAYLOAD_SHARE: f64 = 0.93;
+
 /// Counts of what an endpoint sent.
 #[derive(Clone, Debug, Default)]
 pub struct SentStats {
@@ -23,6 +26,8 @@ pub struct SentStats {
     pub bytes: u64,
     /// Keyframe requests taken.
     pub key_requests: u64,
+    /// What the server takes at most, as it said last.
+    pub bound_bps: Option<f64>,
 }
 
 pub(crate) struct Published {
@@ -31,6 +36,8 @@ pub(crate) struct Published {
     tracks: Vec<Track>,
     stats: SentStats,
     fresh: Vec<SourcePacket>,
+    /// What the server takes at most, bits per second on the wire.
+    bound: Option<f64>,
 }
 
 struct Track {
@@ -57,7 +64,7 @@ struct Wire {
 
 impl Published {
     pub(crate) fn new(epoch: Instant, seed: u64) -> Self {
-        Self { epoch, seed, tracks: Vec::new(), stats: SentStats::default(), fresh: Vec::new() }
+        Self { epoch, seed, tracks: Vec::new(), stats: SentStats::default(), fresh: Vec::new(), bound: None }
     }
 
     pub(crate) fn stats(&self) -> &SentStats {
@@ -103,6 +110,30 @@ impl Published {
         if let Some(Track { source: Source::Video(source), .. }) = self.tracks.iter_mut().find(|t| t.cid == cid) {
             for (layer, active) in active.iter().enumerate() {
                 source.set_active(layer, *active);
+            }
+        }
+        self.follow_bound();
+    }
+
+    /// The server takes no more than this in all (REMB). Sound is not touched; pictures share the rest.
+    pub(crate) fn set_bound(&mut self, bits_per_second: f64) {
+        self.bound = Some(bits_per_second);
+        self.stats.bound_bps = Some(bits_per_second);
+        self.follow_bound();
+    }
+
+    fn follow_bound(&mut self) {
+        let Some(bound) = self.bound else { return };
+        let sound = |track: &Track| match &track.source {
+            Source::Audio(source) => source.config().bitrate_bps as f64 * (1.0 + source.config().redundancy as f64),
+            Source::Video(_) => 0.0,
+        };
+        let (sound, pictures) =
+            (self.tracks.iter().map(sound).sum::<f64>(), self.tracks.iter().filter(|t| t.is_video()));
+        let part = (bound * PAYLOAD_SHARE - sound) / pictures.count().max(1) as f64;
+        for track in &mut self.tracks {
+            if let Source::Video(source) = &mut track.source {
+                source.set_bound(part);
             }
         }
     }
@@ -183,6 +214,10 @@ impl Published {
 impl Track {
     fn sends(&self) -> bool {
         !self.muted && self.wire.is_some()
+    }
+
+    fn is_video(&self) -> bool {
+        matches!(self.source, Source::Video(_))
     }
 }
 

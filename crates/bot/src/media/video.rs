@@ -16,6 +16,10 @@ const MAX_PAYLOAD: usize = 1_120;
 /// A keyframe is about this many times an average frame, as in talking-head video.
 const KEY_FACTOR: f64 = 4.0;
 
+/// Below this share of its whole rate an encoding is not sent, unless it is the smallest: browsers need some 600 kbit/s
+/// for 720p.
+const LEAST_SHARE: f64 = 0.35;
+
 /// One encoding.
 #[derive(Clone, Debug)]
 pub struct LayerConfig {
@@ -79,6 +83,8 @@ pub struct VideoSource {
 #[derive(Debug)]
 struct LayerState {
     active: bool,
+    /// Bits per second under the bound told last; zero: none are left for it.
+    rate: f64,
     wants_key: bool,
     sequence: u64,
     packets: u32,
@@ -98,8 +104,9 @@ impl VideoSource {
         let layers = config
             .layers
             .iter()
-            .map(|_| LayerState {
+            .map(|layer| LayerState {
                 active: true,
+                rate: layer.bitrate_bps as f64,
                 wants_key: true,
                 // Starting anywhere makes runs cross the wrap of sequence number and picture id.
                 sequence: u64::from(rng.random::<u16>()),
@@ -140,6 +147,20 @@ impl VideoSource {
         }
     }
 
+    /// All encodings together take no more than this from now on: the smaller ones first, as browsers do it.
+    pub fn set_bound(&mut self, bits_per_second: f64) {
+        let mut left = bits_per_second;
+        let layers = self.config.layers.iter().zip(&mut self.layers).filter(|(_, layer)| layer.active);
+        for (rank, (config, layer)) in layers.enumerate() {
+            let full = config.bitrate_bps as f64;
+            let rate = full.min(left.max(0.0));
+            let given = if rank > 0 && rate < LEAST_SHARE * full { 0.0 } else { rate };
+            let before = std::mem::replace(&mut layer.rate, given);
+            layer.wants_key |= before == 0.0;
+            left -= layer.rate;
+        }
+    }
+
     /// When the next frame is due.
     pub fn poll_timeout(&self) -> Instant {
         self.next_at
@@ -155,7 +176,7 @@ impl VideoSource {
         let tick = self.ticks;
         self.ticks += 1;
         for index in 0..self.layers.len() {
-            if self.layers[index].active {
+            if self.layers[index].active && self.layers[index].rate > 0.0 {
                 self.make_frame(index, tick, now, out);
             }
         }
@@ -213,7 +234,7 @@ impl VideoSource {
     }
 
     fn frame_size(&mut self, index: usize, key: bool, tid: u8) -> usize {
-        let mean = self.config.layers[index].bitrate_bps as f64 / 8.0 / f64::from(self.config.fps.max(1));
+        let mean = self.layers[index].rate / 8.0 / f64::from(self.config.fps.max(1));
         let shape = match (key, tid, self.config.temporal_layers) {
             (true, ..) => KEY_FACTOR,
             (_, _, 1) => 1.0,

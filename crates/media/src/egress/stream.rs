@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use parlour_model::command::TrackSettings;
-use parlour_model::{MediaKind, PublicationKey};
+use parlour_model::{Bitrate, MediaKind, PublicationKey};
 use parlour_rtp::rtcp::SenderInfo;
 
 use crate::egress::history::History;
@@ -60,6 +60,8 @@ pub(crate) struct Binding {
     pub held_back: bool,
     /// The highest layer the receiver would take now, for dynacast.
     pub wanted: Option<u8>,
+    /// The layer it is granted, and what the receiver's line has for it.
+    pub room: Option<(u8, Bitrate)>,
 }
 
 /// What a receiver reported of a stream.

@@ -50,6 +50,11 @@ impl Dynacast {
         let wanted = |layer: &Layer| self.told.get(usize::from(layer.0)).copied().unwrap_or(false);
         Some(announced.iter().map(|layer| (*layer, wanted(layer))).collect())
     }
+
+    /// Whether the publisher was told, or assumes, that this layer is wanted.
+    pub fn is_told(&self, layer: u8) -> bool {
+        self.told.get(usize::from(layer)).copied().unwrap_or(false)
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,12 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// longer sent must not look cheap again the moment it is off.
 const MEMORY: u32 = 60;
 
+/// A window whose last so long was silent may say how long a layer was on, not what it takes: it goes on until that is
+/// known, or for so long at most. So may one that begins with the layer and is shorter than this.
+const TAIL: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(4);
+const HEAD: Duration = Duration::from_millis(500);
+
 /// What a temporal layer and all below it take.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Rung {
@@ -27,6 +33,7 @@ pub(crate) struct Rung {
 #[derive(Debug)]
 pub(crate) struct RateMeter {
     began: Instant,
+    newest: Instant,
     bytes: [u64; TEMPORAL_LAYERS],
     frames: [u32; TEMPORAL_LAYERS],
     measured: Option<[Rung; TEMPORAL_LAYERS]>,
@@ -35,11 +42,22 @@ pub(crate) struct RateMeter {
 
 impl RateMeter {
     pub fn new(now: Instant) -> Self {
-        Self { began: now, bytes: [0; TEMPORAL_LAYERS], frames: [0; TEMPORAL_LAYERS], measured: None, idle: 0 }
+        Self {
+            began: now,
+            newest: now,
+            bytes: [0; TEMPORAL_LAYERS],
+            frames: [0; TEMPORAL_LAYERS],
+            measured: None,
+            idle: 0,
+        }
     }
 
     /// Counts a packet.
     pub fn count(&mut self, packet: &Inbound) {
+        if self.idle > 0 && self.bytes == [0; TEMPORAL_LAYERS] {
+            self.began = packet.arrived;
+        }
+        self.newest = packet.arrived;
         let layer = usize::from(packet.frame.temporal).min(TEMPORAL_LAYERS - 1);
         if let (Some(bytes), Some(frames)) = (self.bytes.get_mut(layer), self.frames.get_mut(layer)) {
             *bytes += packet.size as u64;
@@ -50,8 +68,17 @@ impl RateMeter {
     /// Ends the window if it is over.
     pub fn roll(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.began);
-        if elapsed < WINDOW {
+        // After a pause the window begins with the first packet.
+        if elapsed < if self.idle > 0 { HEAD } else { WINDOW } {
             return;
+        }
+        let silent = now.saturating_duration_since(self.newest);
+        let is_tail = self.measured.is_some() && self.bytes != [0; TEMPORAL_LAYERS] && silent > TAIL;
+        if is_tail && silent < WINDOW && elapsed < LONGEST {
+            return;
+        }
+        if is_tail && silent >= WINDOW {
+            (self.bytes, self.frames) = Default::default();
         }
         let mut total = Rung::default();
         let mut rungs = [Rung::default(); TEMPORAL_LAYERS];
@@ -67,16 +94,16 @@ impl RateMeter {
             return;
         }
         self.idle = 0;
-        // Half of the old: one keyframe should not make a layer look twice its size.
+        (self.bytes, self.frames) = Default::default();
+        // Half of the old after a second: one keyframe should not make a layer look twice its size.
         if let Some(old) = self.measured {
+            let kept = 0.5_f64.powf(elapsed.as_secs_f64());
             for (rung, old) in rungs.iter_mut().zip(old) {
-                rung.rate = (rung.rate + old.rate).scaled(0.5);
-                rung.frames_per_second = (rung.frames_per_second + old.frames_per_second) / 2.0;
+                rung.rate = rung.rate.scaled(1.0 - kept) + old.rate.scaled(kept);
+                rung.frames_per_second += (old.frames_per_second - rung.frames_per_second) * kept as f32;
             }
         }
         self.measured = Some(rungs);
-        self.bytes = [0; TEMPORAL_LAYERS];
-        self.frames = [0; TEMPORAL_LAYERS];
     }
 
     /// What each temporal layer takes, or took when it was last sent, those below included; `None` if nothing came lately.
@@ -113,6 +140,27 @@ mod tests {
             assert!((rung.rate.as_bps() as f32 / 1_000.0 - kbps).abs() < kbps / 10.0, "{rung:?}");
             assert!((rung.frames_per_second - fps).abs() < fps / 10.0, "{rung:?}");
         }
+    }
+
+    #[test]
+    fn a_layer_does_not_look_cheap_because_it_went_off_or_came_back_within_a_window() {
+        let mut meter = RateMeter::new(epoch());
+        let end = film(&mut meter, epoch(), 5);
+        let mut now = end;
+        // On for a fifth of the window, off, and on again for the last fifth of another.
+        for (at, on) in [(0, 8), (1_000, 0), (2_000, 0), (3_800, 8)] {
+            for index in 0..on {
+                let arrived = now + Duration::from_millis(at) + Duration::from_millis(25) * index;
+                let frame = Frame { start: true, temporal: 0, ..Frame::default() };
+                meter.count(&Inbound { layer: 0, sequence: 0, timestamp: 0, arrived, size: 1_000, frame });
+            }
+            meter.roll(now + Duration::from_millis(at / 1_000 * 1_000 + 1_000));
+            let whole = meter.measured().unwrap()[TEMPORAL_LAYERS - 1].rate;
+            assert!(whole > Bitrate::kbps(280), "{whole:?} after {at} ms");
+        }
+        now = film(&mut meter, now + Duration::from_secs(4), 1);
+        meter.roll(now);
+        assert!(meter.measured().is_some_and(|rungs| rungs[2].rate > Bitrate::kbps(280)));
     }
 
     #[test]

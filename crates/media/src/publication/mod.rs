@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod dynacast;
+pub(crate) mod elastic;
 pub(crate) mod encoding;
 pub(crate) mod meter;
 
@@ -14,6 +15,7 @@ use crate::config::MediaConfig;
 use crate::egress::rewriter::Source;
 use crate::publication::clock::ticks_between;
 use crate::publication::dynacast::{Dynacast, LAYERS};
+use crate::publication::elastic::Elastic;
 pub(crate) use crate::publication::encoding::Encoding;
 use crate::spec::{IngressSection, layer_of_quality, layer_of_rid};
 
@@ -33,6 +35,7 @@ pub(crate) struct Publication {
     pub audience: Vec<(u16, u16)>,
     pub encodings: [Option<Box<Encoding>>; LAYERS],
     pub dynacast: Dynacast,
+    pub elastic: Elastic,
 }
 
 impl Publication {
@@ -46,6 +49,7 @@ impl Publication {
             audience: Vec::new(),
             encodings: [const { None }; LAYERS],
             dynacast: Dynacast::new(config.dynacast_delay, now),
+            elastic: Elastic::default(),
         }
     }
 

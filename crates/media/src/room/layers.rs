@@ -4,30 +4,19 @@
 use std::time::Instant;
 
 use parlour_model::command::TrackSettings;
-use parlour_model::{Bitrate, Layer, MediaKind, ParticipantKey, PublicationKey, VideoSize};
+use parlour_model::{Bitrate, Layer, MediaKind, ParticipantKey, PublicationKey};
 
-use crate::allocation::{Demand, Step, allocate, ladder};
+use crate::allocation::{Demand, Step, allocate};
 use crate::egress::selector::Target;
-use crate::egress::stream::Binding;
 use crate::error::ForwardDrop;
 use crate::event::MediaEvent;
 use crate::publication::Publication;
 use crate::publication::dynacast::LAYERS;
-use crate::publication::meter::{Rung, TEMPORAL_LAYERS};
 use crate::room::Room;
-use crate::spec::{layer_of_quality, nominal_rate};
+use crate::room::steps::{ALL_TEMPORAL, charge_steps_up, steps};
 
 /// What is kept for one audio stream: Opus at 48 kbit/s with one redundant copy, and headers.
-const AUDIO_RATE: Bitrate = Bitrate::kbps(120);
-
-/// All temporal layers.
-const ALL_TEMPORAL: u8 = (TEMPORAL_LAYERS - 1) as u8;
-
-/// A layer this much smaller than what is shown is good enough: nobody sees a tenth.
-const SIZE_SLACK: f32 = 0.9;
-
-/// A step up must fit with this to spare.
-const STEP_UP: f64 = 1.1;
+pub(super) const AUDIO_RATE: Bitrate = Bitrate::kbps(120);
 
 /// What a receiver would get of one stream.
 #[derive(Clone, Copy, Debug)]
@@ -98,16 +87,20 @@ impl Room {
     /// Divides a receiver's budget anew and asks for the keyframes that its new layers need.
     pub(super) fn aim(&mut self, receiver: u16, now: Instant) {
         let Some(participant) = self.participants.get(receiver) else { return };
+        let budget = participant.downlink.budget;
         let (plans, demands, audio) = self.demands(receiver);
-        let granted = allocate(participant.downlink.budget, audio, &demands);
+        let granted = allocate(budget, audio, &demands);
         let spent = audio + granted.iter().flatten().map(|step| step.rate).sum();
         let wanted = audio + demands.iter().filter_map(|demand| demand.steps.last()).map(|step| step.rate).sum();
         if let Some(participant) = self.participants.get_mut(receiver) {
             participant.downlink.note_layers(spent, wanted);
         }
+        let rooms = rooms(budget, spent, &demands, &granted);
         for plan in plans {
             let step = plan.demand.and_then(|index| granted.get(index).copied().flatten());
-            self.aim_stream(receiver, plan, step, now);
+            let room = plan.demand.and_then(|index| rooms.get(index).copied().flatten());
+            self.aim_stream(receiver, plan, (step, room), now);
+            self.bend(plan.publication, now);
         }
     }
 
@@ -122,7 +115,8 @@ impl Room {
                 audio += if binding.open && !publication.muted { AUDIO_RATE } else { Bitrate::ZERO };
                 continue;
             }
-            let mut steps = steps(publication, &binding);
+            let others = self.room_of_others(publication, receiver);
+            let mut steps = steps(publication, &binding, others);
             charge_steps_up(&mut steps, &binding);
             let demand = (!steps.is_empty() && !publication.muted).then_some(demands.len());
             if demand.is_some() {
@@ -133,7 +127,8 @@ impl Room {
         (plans, demands, audio)
     }
 
-    fn aim_stream(&mut self, receiver: u16, plan: Plan, step: Option<Step>, now: Instant) {
+    fn aim_stream(&mut self, receiver: u16, plan: Plan, granted: (Option<Step>, Option<Bitrate>), now: Instant) {
+        let (step, room) = granted;
         let timeout = self.config.layer_timeout;
         let Some(publication) = self.publications.get(plan.publication) else { return };
         let target =
@@ -145,10 +140,11 @@ impl Room {
         let wanted = match (step, plan.demand) {
             (Some(step), _) => Some(step.target.layer),
             // Muted: what it would take, so that the publisher has it ready.
-            (None, None) => steps(publication, binding).last().map(|step| step.target.layer),
+            (None, None) => steps(publication, binding, None).last().map(|step| step.target.layer),
             (None, Some(_)) => None,
         };
         let told = std::mem::replace(&mut binding.wanted, wanted) != wanted;
+        binding.room = step.zip(room).map(|(step, room)| (step.target.layer, room));
         let held_back = step.is_none() && plan.demand.is_some();
         let changed_state = std::mem::replace(&mut binding.held_back, held_back) != held_back;
         let stopped = target.is_none() && binding.selector.target().is_some();
@@ -206,76 +202,11 @@ fn living(publication: &Publication, granted: Target, alive: impl Fn(u8) -> bool
     }
 }
 
-/// The ways in which a publication could be sent to someone who shows it like this, from the least to the most.
-fn steps(publication: &Publication, binding: &Binding) -> Vec<Step> {
-    if !binding.open || binding.settings.disabled {
-        return Vec::new();
-    }
-    let most = highest_useful(publication, &binding.settings);
-    let fps = binding.settings.fps.filter(|&fps| fps > 0);
-    let layers = publication.layers().into_iter().filter(|&layer| layer <= most);
-    let steps = layers.enumerate().flat_map(|(rank, layer)| layer_steps(publication, layer, rank == 0, fps));
-    ladder(steps)
-}
-
-/// What is above what goes out now is counted a little dearer: a rate that breathes at the edge of the budget should not
-/// switch layers with each breath. A larger picture is counted at all its frames: it begins with a keyframe many times the
-/// size of another, and is not worth that if only every other frame of it fits.
-fn charge_steps_up(steps: &mut [Step], binding: &Binding) {
-    let Some(current) = binding.selector.target() else { return };
-    let above = |target: Target| (target.layer, target.temporal) > (current.layer, current.temporal);
-    let mut whole = Vec::from(&*steps);
-    whole.reverse();
-    for step in steps.iter_mut().filter(|step| above(step.target)) {
-        let larger = step.target.layer > current.layer;
-        let all_frames = whole.iter().find(|one| larger && one.target.layer == step.target.layer);
-        step.rate = all_frames.map_or(step.rate, |whole| whole.rate).scaled(STEP_UP);
-    }
-}
-
-/// The steps of one layer. Only the lowest is worth having at the frame rate of its base layer alone.
-fn layer_steps(publication: &Publication, layer: Layer, is_lowest: bool, fps: Option<u32>) -> Vec<Step> {
-    let whole = |rate| vec![Step { target: Target { layer: layer.0, temporal: ALL_TEMPORAL }, rate }];
-    let Some(rungs) = publication.encoding(layer.0).and_then(|encoding| encoding.meter.measured()) else {
-        let announced = publication.layer_spec(layer).map(|spec| spec.bitrate).filter(|&rate| rate > Bitrate::ZERO);
-        return whole(announced.unwrap_or(nominal_rate(layer)));
-    };
-    let mut steps: Vec<Step> = Vec::new();
-    let mut below = Bitrate::ZERO;
-    for (temporal, Rung { rate, frames_per_second }) in (0u8..).zip(rungs) {
-        if rate == below {
-            continue;
-        }
-        below = rate;
-        steps.push(Step { target: Target { layer: layer.0, temporal }, rate });
-        if fps.is_some_and(|fps| frames_per_second >= fps as f32) {
-            return steps;
-        }
-    }
-    // What is measured now need not be all that ever comes: the last step takes whatever there is.
-    if let Some(last) = steps.last_mut() {
-        last.target.temporal = ALL_TEMPORAL;
-    }
-    if !is_lowest && steps.len() > 1 {
-        steps.remove(0);
-    }
-    steps
-}
-
-/// The highest layer that adds something to what is shown.
-fn highest_useful(publication: &Publication, settings: &TrackSettings) -> Layer {
-    let layers = publication.layers();
-    let top = layers.last().copied().unwrap_or(Layer(0));
-    if let Some(shown) = settings.size.filter(|size| size.width > 0 && size.height > 0) {
-        let fills = |layer: &&Layer| publication.layer_spec(**layer).is_some_and(|spec| fills(spec.size, shown));
-        return layers.iter().find(fills).copied().unwrap_or(top);
-    }
-    settings.quality.map_or(top, |quality| layer_of_quality(quality).min(top))
-}
-
-/// Whether a picture is large enough for where it is shown, however either is turned. By the shorter side: shapes differ,
-/// and what is cut off or left free at the longer is not worth a layer.
-fn fills(size: VideoSize, shown: VideoSize) -> bool {
-    let short = |size: VideoSize| size.width.min(size.height) as f32;
-    short(size) >= short(shown) * SIZE_SLACK
+/// What a receiver's line has for each demand that was granted something: that, and of what is left its part by priority.
+fn rooms(budget: Bitrate, spent: Bitrate, demands: &[Demand], granted: &[Option<Step>]) -> Vec<Option<Bitrate>> {
+    let weight = |demand: &Demand| f64::from(demand.priority.max(1));
+    let all: f64 = demands.iter().map(weight).sum();
+    let left = budget.saturating_sub(spent);
+    let room = |(demand, step): (&Demand, &Option<Step>)| Some(step.as_ref()?.rate + left.scaled(weight(demand) / all));
+    demands.iter().zip(granted).map(room).collect()
 }

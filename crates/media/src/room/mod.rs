@@ -1,6 +1,7 @@
 //! The forwarding of one room: who sends what to whom, packet by packet. This file is the outside of it; the work is in
 //! the files beside it. No SDP, socket, SRTP or role is known here, and nothing is forwarded without an edge.
 
+mod caps;
 mod events;
 mod forward;
 mod layers;
@@ -10,6 +11,7 @@ mod participant;
 mod receive;
 mod reports;
 mod rtcp;
+mod steps;
 mod subscriptions;
 mod transmit;
 mod upkeep;

@@ -10,6 +10,7 @@ use crate::egress::downlink::Downlink;
 use crate::error::RtpDrop;
 use crate::ingress::sources::Source;
 use crate::ingress::{SourceError, SourceTable, TransportRecorder};
+use crate::room::caps::Told;
 use crate::room::transmit::RtcpOutboxes;
 
 /// After a stream begins its first report comes this soon: lips are in step from the first second on.
@@ -42,6 +43,8 @@ pub(super) struct Uplink {
     pub recorder: Option<TransportRecorder>,
     /// A stream to name in transport feedback.
     pub any_ssrc: u32,
+    /// The bound it was told.
+    pub told: Told,
 }
 
 impl Participant {
@@ -54,6 +57,7 @@ impl Participant {
                 publications: Vec::new(),
                 recorder: None,
                 any_ssrc: 0,
+                told: Told::default(),
             },
             downlink: Downlink::new(config, now),
             rtcp: RtcpOutboxes::default(),

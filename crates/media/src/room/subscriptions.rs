@@ -81,6 +81,7 @@ impl Room {
             began: false,
             held_back: false,
             wanted: None,
+            room: None,
         })
     }
 

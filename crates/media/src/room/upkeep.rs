@@ -180,5 +180,6 @@ impl Room {
         for publication in self.publications.indices() {
             self.tell_subscribed_layers(publication, now);
         }
+        self.look_after_caps(now);
     }
 }

@@ -60,6 +60,7 @@ pub fn camera_section(rids: &[&str]) -> IngressSection {
         nack: true,
         pli: true,
         fir: true,
+        remb: false,
         rids: rids.iter().map(|rid| (*rid).to_owned()).collect(),
         ssrcs: Vec::new(),
         encrypted: false,

@@ -24,6 +24,7 @@ fn section(mid: &str, publication: u32, rids: &[&str], ssrcs: &[(u32, Option<u32
         nack: true,
         pli: true,
         fir: false,
+        remb: false,
         rids: rids.iter().map(|&rid| rid.into()).collect(),
         ssrcs: ssrcs.to_vec(),
         encrypted: false,

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod caps;
+
 use std::time::Duration;
 
 use parlour_bot::direct::{BotId, Role, World};
@@ -14,9 +16,8 @@ const SESSION: &str = "couple";
 /// A therapist on a good line who publishes, and a client who watches over `down`.
 fn call(seed: u64, down: LinkConfig) -> (World, BotId, HomeId) {
     let mut world = World::new(seed).unwrap();
-    let good = LinkConfig { delay: Micros::millis(20), ..LinkConfig::default() };
-    let office = world.add_home(HomeConfig { up: good.clone(), down: good.clone() });
-    let home = world.add_home(HomeConfig { up: good, down });
+    let office = world.add_home(HomeConfig { up: good(), down: good() });
+    let home = world.add_home(HomeConfig { up: good(), down });
     let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
     let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
     world.publish_audio(therapist, AudioConfig { redundancy: 2, ..AudioConfig::default() });
@@ -55,6 +56,11 @@ fn during(world: &mut World, client: BotId, seconds: u64) -> (TrackStats, TrackS
 fn set_down(world: &mut World, home: HomeId, down: LinkConfig) {
     let (now, (_, link)) = (world.now(), world.network.home_links(home));
     world.network.reconfigure(now, link, down);
+}
+
+/// As far away, and never in the way.
+fn good() -> LinkConfig {
+    LinkConfig { delay: Micros::millis(20), ..LinkConfig::default() }
 }
 
 fn line(kbps: u64) -> LinkConfig {
