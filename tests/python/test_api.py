@@ -110,6 +110,34 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
         for action in ("participant.admitted", "check_in.started", "check_in.ended", "floor.changed", "session.ended"):
             self.assertIn(action, actions)
 
+    async def test_what_a_therapist_decides_is_on_record_without_names(self):
+        schedule = {"starts_at_ms": now_ms(), "planned_minutes": 50}
+        session = self.api.session(schedule=schedule, policy={"waiting_room": False, "end_after_schedule_minutes": 5})
+        pages = {who: Api(self.server.page, self.api.redeem(self.api.ticket(session, who, role)))
+                 for who, role in (("therapist-1", "therapist"), ("ann", "client"), ("ben", "client"))}
+        at, therapist = f"/sessions/{session}", pages["therapist-1"]
+        seats = [Seat(self.server.url, page.secret) for page in pages.values()]
+        async with seats[0], seats[1], seats[2]:
+            therapist.must("PUT", f"{at}/lock", {"locked": True})
+            therapist.must("POST", f"{at}/participants/ann/mute", {"target": "audio"})
+            until_ms = now_ms() + 70 * 60_000
+            therapist.must("POST", f"{at}/extend", {"until_ms": until_ms})
+            pages["ann"].must("PUT", f"{at}/same-room", {"a": "ann", "b": "ben", "how": "audio"})
+            pages["ben"].must("POST", f"{at}/hand-over")
+        page = self.api.must("GET", f"/audit?session={session}&limit=1000")["records"]
+        # Arrivals are written down as they are told, perhaps in between.
+        page = [one for one in page if one["action"] != "participant.joined"]
+        asked = [index for index, one in enumerate(page) if one["action"] == "command.asked"]
+        who = {page[index]["detail"]: page[index]["actor"] for index in asked}
+        self.assertEqual([(page[index + 1]["action"], page[index + 1]["actor"]) for index in asked],
+                         [("session.lock_changed", who["lock"]), ("participant.muted", who["lock"]),
+                          ("session.end_moved", who["lock"]), ("same_room.changed", who["same_room"]),
+                          ("participant.hand_over_offered", who["hand_over"])])
+        details = [page[index + 1]["detail"] for index in asked]
+        self.assertEqual(details[:3], ["locked", "audio", str(until_ms)])
+        self.assertEqual(details[3], f"audio with {who['hand_over']}")
+        self.assertFalse([name for name in ("ann", "ben", "therapist-1") if name in json.dumps(page)])
+
     async def test_consent_is_shown_in_full_and_kept_with_its_version(self):
         session, pages = self.couple(waiting_room=False, consent={"id": "v1", "text": "We talk."})
         async with Seat(self.server.url, pages["a"].secret):

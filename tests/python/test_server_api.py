@@ -12,6 +12,7 @@ import urllib.request
 import aiohttp
 from livekit import api, rtc
 
+from control import Api
 from server import API_KEY, API_SECRET, Server
 from test_livekit import WAIT, Person, until
 
@@ -194,6 +195,57 @@ class ServerApiTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(made.status, 201)
         asked = api.CreateRoomRequest(name=self.room, max_participants=9)
         self.assertEqual((await self.api.room.create_room(asked)).max_participants, 3)
+
+    def control(self) -> Api:
+        return Api(self.server.page, self.server.key("all"))
+
+    async def test_what_is_asked_is_on_record_before_it_is_done(self):
+        control = self.control()
+        ada, bob = await self.pair()
+        await ada.publish()
+        await bob.sees_and_hears()
+        listed = await self.api.room.get_participant(api.RoomParticipantIdentity(room=self.room, identity="ada"))
+        audio = next(track for track in listed.tracks if track.type == api.TrackType.AUDIO)
+        wish = api.MuteRoomTrackRequest(room=self.room, identity="ada", track_sid=audio.sid, muted=True)
+        await self.api.room.mute_published_track(wish)
+        await self.api.room.remove_participant(api.RoomParticipantIdentity(room=self.room, identity="bob"))
+        await self.api.room.delete_room(api.DeleteRoomRequest(room=self.room))
+        records = [one for one in control.must("GET", f"/audit?session={self.room}&limit=1000")["records"]
+                   if one["actor"] == f"signing:{API_KEY}"]
+        self.assertEqual([(one["action"], one["detail"]) for one in records],
+                         [("command.asked", "mute_track"), ("participant.muted", "audio"),
+                          ("command.asked", "remove"), ("participant.removed", "removed"),
+                          ("command.asked", "end"), ("session.ended", "command")])
+        self.assertNotIn("bob", json.dumps(records))
+
+    async def test_without_a_log_nothing_is_done(self):
+        await self.person("ada")
+        self.server.block_store()
+        try:
+            await self.refused("unavailable", self.api.room.delete_room(api.DeleteRoomRequest(room=self.room)))
+            self.assertEqual(await self.participants(self.room), ["ada"])
+        finally:
+            self.server.unblock_store()
+        await self.api.room.delete_room(api.DeleteRoomRequest(room=self.room))
+
+    async def test_a_request_that_comes_again_under_its_id_is_carried_out_once(self):
+        await self.person("ada")
+        grants = api.VideoGrants(room_create=True)
+        secret = api.AccessToken(API_KEY, API_SECRET).with_identity("server").with_grants(grants).to_jwt()
+
+        async def end(room: str, request: str) -> tuple[int, str]:
+            url = f"{self.server.page}/twirp/livekit.RoomService/DeleteRoom"
+            headers = {"Authorization": f"Bearer {secret}", "X-Livekit-Request-Id": request}
+            async with aiohttp.ClientSession() as http, http.post(url, json={"room": room}, headers=headers) as answer:
+                return answer.status, (await answer.json()).get("code", "")
+
+        first = f"{self.room}-1"
+        self.assertEqual([await end(self.room, first) for _ in range(2)], [(200, "")] * 2)
+        self.assertEqual(await end(self.room, f"{self.room}-2"), (404, NOT_FOUND), "it is gone")
+        self.assertEqual(await end("another", first), (400, "invalid_argument"))
+        # What was refused may be asked again.
+        await self.person("ada", f"{self.room}-later")
+        self.assertEqual(await end(f"{self.room}-later", f"{self.room}-2"), (200, ""))
 
     async def test_what_is_not_here_is_said_to_be(self):
         forward = api.ForwardParticipantRequest(room=self.room, identity="bob", destination_room="other")

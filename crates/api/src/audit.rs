@@ -61,7 +61,7 @@ struct RecordBody {
     action: String,
     /// In which session; empty: none.
     session: String,
-    /// By whom: a pseudonym, `server:<key id>`, `system`, or empty.
+    /// By whom: a pseudonym, `server:<key id>`, `signing:<key>` (who asks in LiveKit's words), `system`, or empty.
     actor: String,
     /// To whom: a pseudonym or empty.
     subject: String,

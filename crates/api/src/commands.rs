@@ -117,14 +117,7 @@ pub(crate) async fn ask(
 ) -> Result<Done, Problem> {
     let Asked { caller, by, command, word, whom, record, opens } = asked;
     let actor = caller.subject(&api.pseudonyms);
-    let entry = AuditRecord {
-        at_ms: now_ms(),
-        action: Action::CommandAsked,
-        session: Some(session.clone()),
-        actor: actor.clone(),
-        subject: whom.map_or_else(Subject::none, |whom| Subject::person(&api.pseudonyms, whom)),
-        detail: word.to_owned(),
-    };
+    let entry = asking(api, session, &actor, whom, word);
     let append = |ledger: Ledger| async move {
         ledger.append(move |change| -> Result<_, StoreError> { change.audit(&entry).map(drop) }).await
     };
@@ -134,7 +127,7 @@ pub(crate) async fn ask(
         Record::IfPossible => drop(tokio::spawn(append(api.ledger.clone()))),
         Record::Never => {}
     }
-    let asking = api.recorder.actors().asking(session, actor);
+    let under_way = api.recorder.actors().asking(session, actor);
     let request = async {
         if opens && let Some(opening) = api.find(session).await? {
             api.engine.request(session, Command::Open(Box::new(opening))).await?;
@@ -154,8 +147,26 @@ pub(crate) async fn ask(
         Record::Needed => settling.await.map_err(|_| Kind::RecordFailed)?,
         Record::IfPossible | Record::Never => drop(tokio::time::timeout(GRACE, settling).await),
     }
-    drop(asking);
+    drop(under_way);
     Ok(Done { reply: Reply::done().in_force_after(after), said, after })
+}
+
+/// The record that something is asked.
+pub(crate) fn asking(
+    api: &ApiState,
+    session: &SessionId,
+    actor: &Subject,
+    whom: Option<&Identity>,
+    word: &'static str,
+) -> AuditRecord {
+    AuditRecord {
+        at_ms: now_ms(),
+        action: Action::CommandAsked,
+        session: Some(session.clone()),
+        actor: actor.clone(),
+        subject: whom.map_or_else(Subject::none, |whom| Subject::person(&api.pseudonyms, whom)),
+        detail: word.to_owned(),
+    }
 }
 
 /// Why a worker does not know the session.

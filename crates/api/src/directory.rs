@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use parlour_model::{Command, Refusal, SessionId, SessionOpening};
-use parlour_signal::SessionDirectory;
+use parlour_signal::{CommandRecord, SessionDirectory};
 use parlour_store::{Action, AuditRecord, SessionRow, StoreError, Subject};
 
 use crate::now_ms;
@@ -43,6 +43,11 @@ pub(crate) fn opening(row: SessionRow) -> SessionOpening {
 impl ApiState {
     /// For signalling.
     pub fn directory(&self) -> Arc<dyn SessionDirectory> {
+        Arc::new(self.clone())
+    }
+
+    /// For signalling: where what integrators' servers ask is written down.
+    pub fn record(&self) -> Arc<dyn CommandRecord> {
         Arc::new(self.clone())
     }
 

@@ -56,7 +56,7 @@ impl Gate {
         let bytes = words::whole(body).await?;
         let path = parts.uri.path().as_bytes();
         let same = [self.operation.method.as_str().as_bytes(), b" ", path, b"\n", &bytes].concat();
-        match once::claim(&self.api, account, &key, same).await? {
+        match once::claim::<Reply>(&self.api, account, &key, same).await? {
             Turn::Again(reply) => Ok(reply.into_response()),
             Turn::First(once) => {
                 parts.extensions.insert(once.clone());
@@ -69,7 +69,7 @@ impl Gate {
     /// Problems are not kept: what was refused may be tried again.
     async fn close(&self, once: Once, response: Response) -> Result<Response, Problem> {
         if !response.status().is_success() {
-            once.close(&self.api, None).await;
+            once.close(&self.api, None::<Reply>).await;
             return Ok(response);
         }
         let (reply, response) = Reply::of(response).await?;

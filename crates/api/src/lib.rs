@@ -33,6 +33,7 @@ mod reply;
 mod router;
 mod scope;
 mod seal;
+mod server_commands;
 mod sessions;
 mod state;
 mod tickets;

@@ -9,9 +9,10 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use parlour_store::{Change, Claim, SavedResponse, StoreError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::problem::{Kind, Problem};
-use crate::reply::Reply;
 use crate::seal::{Purpose, Sealer};
 use crate::state::ApiState;
 
@@ -34,11 +35,11 @@ struct Claimed {
 }
 
 /// What a key turned out to be.
-pub(crate) enum Turn {
+pub(crate) enum Turn<T> {
     /// Carry the request out.
     First(Once),
     /// This was the answer.
-    Again(Box<Reply>),
+    Again(Box<T>),
 }
 
 /// The header's value, if there is one.
@@ -50,7 +51,12 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 /// Asks for a key in the name of an account. `request` is all that must be the same.
-pub(crate) async fn claim(api: &ApiState, account: String, key: &str, request: Vec<u8>) -> Result<Turn, Problem> {
+pub(crate) async fn claim<T: DeserializeOwned>(
+    api: &ApiState,
+    account: String,
+    key: &str,
+    request: Vec<u8>,
+) -> Result<Turn<T>, Problem> {
     let key = api.pseudonyms.pseudonym(&format!("idempotency {key}").into());
     let claimed = Claimed { account, key, sealer: api.signing.sealer.clone(), kept: AtomicBool::new(false) };
     let (account, key) = (claimed.account.clone(), claimed.key.clone());
@@ -73,7 +79,7 @@ pub(crate) async fn claim(api: &ApiState, account: String, key: &str, request: V
 
 impl Once {
     /// Keeps the answer with the change that it is the answer to.
-    pub(crate) fn keep(&self, change: &mut Change<'_>, reply: &Reply) -> Result<(), Problem> {
+    pub(crate) fn keep(&self, change: &mut Change<'_>, reply: &impl Serialize) -> Result<(), Problem> {
         let Some(claimed) = &self.0 else { return Ok(()) };
         let plain = serde_json::to_vec(reply).map_err(|_| Kind::Internal)?;
         let body = claimed.sealer.seal(Purpose::SavedAnswer, &plain)?;
@@ -83,7 +89,7 @@ impl Once {
     }
 
     /// After the request: what was not carried out may be tried again; an answer that nobody kept is kept.
-    pub(crate) async fn close(self, api: &ApiState, reply: Option<Reply>) {
+    pub(crate) async fn close<T: Serialize + Send + 'static>(self, api: &ApiState, reply: Option<T>) {
         let Some(claimed) = &self.0 else { return };
         if claimed.kept.load(Ordering::Relaxed) && reply.is_some() {
             return;

@@ -77,6 +77,11 @@ fn is_asked_for(event: &SessionEvent) -> bool {
             | SessionEvent::CheckInStarted { .. }
             | SessionEvent::CheckInEnded(_)
             | SessionEvent::FloorChanged(_)
+            | SessionEvent::SameRoomChanged { .. }
+            | SessionEvent::LockChanged(_)
+            | SessionEvent::EndMoved(_)
+            | SessionEvent::Mute { .. }
+            | SessionEvent::HandOverOffered(_)
             | SessionEvent::PolicyChanged
             | SessionEvent::ConsentAccepted { .. }
             | SessionEvent::RecordingAgreement { .. }

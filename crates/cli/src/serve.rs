@@ -41,11 +41,12 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     let listener = bind(config.http.listen).await?;
     config.http.listen = listener.local_addr()?;
     let api = start_api(&config, &engine, &registry).await?;
-    let signalling = SignalState::with_directory(
+    let signalling = SignalState::backed(
         engine.handle(),
         config.signal.clone(),
         SignalMetrics::register(&registry)?,
         api.directory(),
+        api.record(),
     );
 
     let ready = Arc::new(AtomicBool::new(true));

@@ -57,7 +57,7 @@ impl RoomContext<'_> {
             }
             Command::MuteTrack { identity, track } => {
                 let key = self.room.by_identity(&identity).ok_or(Refusal::UnknownParticipant)?;
-                self.mute_other(key, &track).map(|()| Reply::Done)
+                self.mute_by_server(key, &track).map(|()| Reply::Done)
             }
             Command::UpdateParticipant { identity, update, grants } => {
                 let key = self.room.by_identity(&identity).ok_or(Refusal::UnknownParticipant)?;

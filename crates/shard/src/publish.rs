@@ -1,6 +1,6 @@
 //! What a participant sends: announced, bound to a section of its offer, muted, taken back.
 
-use parlour_model::session::SessionEvent;
+use parlour_model::session::{MuteTarget, SessionEvent};
 use parlour_model::{
     Event, LayerSpec, MediaKind, ParticipantKey, PublicationKey, Refusal, TrackRecord, TrackRequest, TrackSid,
 };
@@ -199,6 +199,19 @@ impl RoomContext<'_> {
     pub(crate) fn mute_other(&mut self, key: ParticipantKey, track: &TrackSid) -> Result<(), Refusal> {
         self.mute(key, track, true)?;
         self.tell(key, Event::TrackMuted { track: track.clone(), muted: true });
+        Ok(())
+    }
+
+    /// Mutes one track for an integrator's server, and tells of it as of a therapist's mute.
+    pub(crate) fn mute_by_server(&mut self, key: ParticipantKey, track: &TrackSid) -> Result<(), Refusal> {
+        let participant = self.participant(key).ok_or(Refusal::UnknownParticipant)?;
+        let announced = participant.publishing.announced.iter().map(|one| &one.record);
+        let mut tracks = announced.chain(&participant.record.tracks);
+        let kind = tracks.find(|one| one.sid == *track).ok_or(Refusal::UnknownTrack)?.kind;
+        let identity = participant.record.identity.clone();
+        self.mute_other(key, track)?;
+        let target = if kind == MediaKind::Audio { MuteTarget::Audio } else { MuteTarget::Video };
+        self.notify(SessionEvent::Mute { key, identity, target });
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! LiveKit's RoomService: what an integrator's server asks, as Twirp (`POST /twirp/livekit.RoomService/<Method>`, JSON
 //! or protobuf; https://twitchtv.github.io/twirp/docs/spec_v7.html).
 //!
-//! It translates and asks the engine; the rules of a session stay in force for whoever asks. Nobody can be made to
+//! It translates and asks the engine, and what changes a session goes through the record as the control API's commands
+//! do (`once`); the rules of a session stay in force for whoever asks. Nobody can be made to
 //! listen unseen, nobody is unmuted by someone else, and who is removed stays out.
 
 use std::time::{Duration, Instant};
@@ -12,18 +13,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Router, http::Method};
 use parlour_model::command::SessionRecord;
-use parlour_model::{Command, ParticipantRecord, Reply, SessionId};
+use parlour_model::{Command, Identity, ParticipantRecord, Reply, SessionId};
 use tokio::time::timeout;
 
 use self::access::Access;
-use self::codec::Codec;
+use self::codec::{Codec, Encoded};
 use self::twirp::TwirpError;
 use crate::http::address_of;
+use crate::record::AskedCommand;
 use crate::service::{Shared, SignalState};
 
 mod access;
 pub(crate) mod codec;
 mod data;
+mod once;
 mod participants;
 mod relocate;
 mod rooms;
@@ -74,8 +77,25 @@ async fn answer(state: &SignalState, service: &str, method: &str, request: Reque
         Err(error) => return Err(slowed(shared, address_of(&parts.headers, &parts.extensions, shared), error)),
     };
     let body = read(body).await?;
-    dispatch(&Call { shared, access }, method, codec, &body).await
+    let call = Call { shared, access };
+    match once::id_of(&parts.headers)? {
+        Some(id) if CHANGES.contains(&method) => once::carry_out(&call, &id, method, codec, &body).await,
+        _ => Ok(dispatch(&call, method, codec, &body).await?.into_response()),
+    }
 }
+
+/// Methods that change something, and are carried out once for each id of a request.
+const CHANGES: [&str; 9] = [
+    "CreateRoom",
+    "DeleteRoom",
+    "UpdateRoomMetadata",
+    "RemoveParticipant",
+    "MutePublishedTrack",
+    "UpdateParticipant",
+    "UpdateSubscriptions",
+    "SendData",
+    "MoveParticipant",
+];
 
 /// Refused attempts count against their address, as those to connect do; an integrator's own calls do not.
 fn slowed(shared: &Shared, address: std::net::IpAddr, error: TwirpError) -> TwirpError {
@@ -96,7 +116,7 @@ async fn read(body: Body) -> Result<bytes::Bytes, TwirpError> {
     }
 }
 
-async fn dispatch(call: &Call<'_>, method: &str, codec: Codec, body: &[u8]) -> Result<Response, TwirpError> {
+async fn dispatch(call: &Call<'_>, method: &str, codec: Codec, body: &[u8]) -> Result<Encoded, TwirpError> {
     match method {
         "CreateRoom" => codec.answer(body, |request| rooms::create(call, request)).await,
         "ListRooms" => codec.answer(body, |request| rooms::list(call, request)).await,
@@ -127,6 +147,23 @@ impl Call<'_> {
             Ok(reply) => reply.map_err(TwirpError::from),
             Err(_) => Err(TwirpError::unavailable("the server is busy")),
         }
+    }
+
+    /// Carries out what changes a session, so that it is on record: appended first, in force, on the disk, answered.
+    async fn recorded<T>(
+        &self,
+        session: &SessionId,
+        word: &'static str,
+        whom: Option<&Identity>,
+        work: impl Future<Output = Result<T, TwirpError>>,
+    ) -> Result<T, TwirpError> {
+        let asked = AskedCommand { key: &self.access.key, session, word, whom };
+        let unwritten = |_| TwirpError::unavailable("the record of this cannot be written now; nothing was changed");
+        let open = self.shared.record.append(asked).await.map_err(unwritten)?;
+        let done = work.await?;
+        let unsynced = |_| TwirpError::unavailable("it is in force, but the record of it cannot be written now");
+        open.settle().await.map_err(unsynced)?;
+        Ok(done)
     }
 
     async fn describe(&self, session: &SessionId) -> Result<(SessionRecord, Vec<ParticipantRecord>), TwirpError> {

@@ -13,6 +13,7 @@ use crate::config::{SignalConfig, StopAdvice};
 use crate::directory::{AdHoc, SessionDirectory};
 use crate::link::{Attachment, Relocation};
 use crate::metrics::SignalMetrics;
+use crate::record::{CommandRecord, NoRecord};
 use crate::refusals::Refusals;
 
 /// The signalling service: what the router's handlers and the links share. Cheap to clone.
@@ -28,27 +29,30 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     pub(crate) refusals: Refusals,
     pub(crate) directory: Arc<dyn SessionDirectory>,
+    pub(crate) record: Arc<dyn CommandRecord>,
     links: Links,
     stop: watch::Sender<Option<StopAdvice>>,
 }
 
 impl SignalState {
-    /// A service in front of `engine` that opens any room a token names.
+    /// A service in front of `engine` that opens any room a token names, and writes nothing down.
     pub fn new(engine: EngineHandle, config: SignalConfig, metrics: SignalMetrics) -> Self {
-        Self::with_directory(engine, config, metrics, Arc::new(AdHoc))
+        Self::backed(engine, config, metrics, Arc::new(AdHoc), Arc::new(NoRecord))
     }
 
-    /// A service in front of `engine` that opens the sessions `directory` knows.
-    pub fn with_directory(
+    /// A service in front of `engine` that opens the sessions `directory` knows, and has what is asked of them recorded.
+    pub fn backed(
         engine: EngineHandle,
         config: SignalConfig,
         metrics: SignalMetrics,
         directory: Arc<dyn SessionDirectory>,
+        record: Arc<dyn CommandRecord>,
     ) -> Self {
         let shared = Shared {
             admission: Admission::new(config.limits),
             refusals: Refusals::default(),
             directory,
+            record,
             links: Links::default(),
             stop: watch::Sender::new(None),
             engine,

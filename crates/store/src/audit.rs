@@ -88,6 +88,18 @@ actions! {
     CheckInEnded = "check_in.ended",
     /// Who is heard changed.
     FloorChanged = "floor.changed",
+    /// Two people sit in one room, or no longer.
+    SameRoomChanged = "same_room.changed",
+    /// Nobody new comes in, or people may again.
+    LockChanged = "session.lock_changed",
+    /// The session ends at another time.
+    EndMoved = "session.end_moved",
+    /// Someone's microphone or camera was muted for them.
+    Muted = "participant.muted",
+    /// Someone's seat may move to another device.
+    HandOverOffered = "participant.hand_over_offered",
+    /// And did.
+    HandedOver = "participant.handed_over",
     /// A text was accepted.
     ConsentAccepted = "consent.accepted",
     /// Someone agrees to a recorder, or no longer does.
@@ -123,6 +135,11 @@ impl Subject {
     /// An API key, by the id we gave it.
     pub fn api_key(id: &str) -> Self {
         Self(format!("server:{id}"))
+    }
+
+    /// A key of the configuration that signs tokens, by the operator's name of it.
+    pub fn signing_key(name: &str) -> Self {
+        Self(format!("signing:{name}"))
     }
 
     /// As written.

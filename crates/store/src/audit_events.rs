@@ -1,7 +1,7 @@
 //! Which of a session's events are written into the audit log, and how. Words of ours and pseudonyms only: nothing a
-//! person typed, no identity, no text.
+//! person typed but a time, no identity, no text.
 
-use parlour_model::session::{Departure, EndReason, Floor, SessionEvent, Space};
+use parlour_model::session::{Departure, EndReason, Floor, MuteTarget, SameRoom, SessionEvent, Space};
 use parlour_model::{Identity, SessionId};
 
 use crate::audit::{Action, AuditRecord, Subject};
@@ -17,7 +17,7 @@ impl AuditRecord {
         key: &PseudonymKey,
         at_ms: i64,
     ) -> Option<Self> {
-        let (action, whom, detail) = words(event)?;
+        let (action, whom, detail) = words(event, key)?;
         let subject = whom.map_or_else(Subject::none, |identity| Subject::person(key, identity));
         Some(Self { at_ms, action, session: Some(session.clone()), actor: actor.clone(), subject, detail })
     }
@@ -29,7 +29,7 @@ impl AuditRecord {
 }
 
 /// What was done, to whom, and the further words.
-fn words(event: &SessionEvent) -> Option<(Action, Option<&Identity>, String)> {
+fn words<'a>(event: &'a SessionEvent, key: &PseudonymKey) -> Option<(Action, Option<&'a Identity>, String)> {
     Some(match event {
         SessionEvent::Joined { identity, role, space, .. } => {
             (Action::Joined, Some(identity), format!("{} {}", role.as_str(), of_space(*space)))
@@ -53,6 +53,16 @@ fn words(event: &SessionEvent) -> Option<(Action, Option<&Identity>, String)> {
         SessionEvent::FloorChanged(Floor::OneVoice(identity)) => {
             (Action::FloorChanged, Some(identity), "one_voice".to_owned())
         }
+        SessionEvent::SameRoomChanged { a, b, how } => {
+            (Action::SameRoomChanged, Some(a), format!("{} with {}", of_same_room(*how), key.pseudonym(b)))
+        }
+        SessionEvent::LockChanged(locked) => {
+            (Action::LockChanged, None, if *locked { "locked" } else { "unlocked" }.to_owned())
+        }
+        SessionEvent::EndMoved(at_ms) => (Action::EndMoved, None, at_ms.to_string()),
+        SessionEvent::Mute { identity, target, .. } => (Action::Muted, Some(identity), of_mute(*target).to_owned()),
+        SessionEvent::HandOverOffered(identity) => (Action::HandOverOffered, Some(identity), String::new()),
+        SessionEvent::HandedOver { identity, .. } => (Action::HandedOver, Some(identity), String::new()),
         // The text's name is the integrator's to choose; its hash says which it was.
         SessionEvent::ConsentAccepted { identity, text } => {
             (Action::ConsentAccepted, Some(identity), format!("sha256 {}", hex(&text.sha256)))
@@ -67,12 +77,8 @@ fn words(event: &SessionEvent) -> Option<(Action, Option<&Identity>, String)> {
         | SessionEvent::LineLost(_)
         | SessionEvent::LineBack(_)
         | SessionEvent::Close { .. }
-        | SessionEvent::Mute { .. }
         | SessionEvent::WaitingMessage(_)
-        | SessionEvent::SameRoomChanged { .. }
-        | SessionEvent::LockChanged(_)
         | SessionEvent::EndsSoon { .. }
-        | SessionEvent::EndMoved(_)
         | SessionEvent::TherapistLost
         | SessionEvent::TherapistGone
         // Between a person and the therapists.
@@ -80,8 +86,6 @@ fn words(event: &SessionEvent) -> Option<(Action, Option<&Identity>, String)> {
         // `Departed` says it.
         | SessionEvent::QuickExit(_)
         | SessionEvent::Unseen(_)
-        | SessionEvent::HandOverOffered(_)
-        | SessionEvent::HandedOver { .. }
         | SessionEvent::TrackPublished { .. }
         | SessionEvent::TrackUnpublished { .. } => return None,
     })
@@ -93,6 +97,21 @@ fn of_space(space: Space) -> String {
         Space::CheckIn(id) => format!("check_in {}", id.0),
         Space::Hold(_) => "hold".to_owned(),
         Space::Waiting(_) => "waiting".to_owned(),
+    }
+}
+
+fn of_same_room(how: SameRoom) -> &'static str {
+    match how {
+        SameRoom::Apart => "apart",
+        SameRoom::Audio => "audio",
+        SameRoom::AudioAndVideo => "audio_and_video",
+    }
+}
+
+fn of_mute(target: MuteTarget) -> &'static str {
+    match target {
+        MuteTarget::Audio => "audio",
+        MuteTarget::Video => "video",
     }
 }
 

@@ -13,6 +13,8 @@ use crate::token::{self, MAX_NAME, TokenError, VideoGrants};
 
 /// The grants of a valid token.
 pub(super) struct Access {
+    /// The key that signed it.
+    pub(super) key: String,
     grants: VideoGrants,
 }
 
@@ -21,11 +23,12 @@ impl Access {
     pub(super) fn of(headers: &HeaderMap, keys: &Keys) -> Result<Self, TwirpError> {
         let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(TokenError::Missing)?;
-        let grants = token::verify(token.trim(), keys, unix_now())?.video;
+        let claims = token::verify(token.trim(), keys, unix_now())?;
+        let (key, grants) = (claims.iss, claims.video);
         if grants.room_join {
             return Err(TwirpError::not_permitted("a participant's token does not administer rooms"));
         }
-        Ok(Self { grants })
+        Ok(Self { key, grants })
     }
 
     /// May make and end rooms.
@@ -74,7 +77,7 @@ mod tests {
     use super::*;
 
     fn access(grants: VideoGrants) -> Access {
-        Access { grants }
+        Access { key: String::new(), grants }
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Codec {
     }
 
     /// Decodes a request, has it done, and encodes the answer.
-    pub(super) async fn answer<Q, A, W>(self, body: &[u8], work: impl FnOnce(Q) -> W) -> Result<Response, TwirpError>
+    pub(super) async fn answer<Q, A, W>(self, body: &[u8], work: impl FnOnce(Q) -> W) -> Result<Encoded, TwirpError>
     where
         Q: Message + Default + DeserializeOwned,
         A: Message + Serialize,
@@ -54,12 +54,32 @@ impl Codec {
         }
     }
 
-    fn encode<A: Message + Serialize>(self, answer: &A) -> Result<Response, TwirpError> {
-        let (kind, body) = match self {
-            Self::Json => (JSON, serde_json::to_vec(answer).map_err(|_| TwirpError::internal())?),
-            Self::Protobuf => (PROTOBUF, answer.encode_to_vec()),
+    fn encode<A: Message + Serialize>(self, answer: &A) -> Result<Encoded, TwirpError> {
+        let body = match self {
+            Self::Json => serde_json::to_vec(answer).map_err(|_| TwirpError::internal())?,
+            Self::Protobuf => answer.encode_to_vec(),
         };
-        Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response())
+        Ok(Encoded { codec: self, body })
+    }
+
+    /// As the content type says it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => JSON,
+            Self::Protobuf => PROTOBUF,
+        }
+    }
+}
+
+/// A whole answer.
+pub(super) struct Encoded {
+    pub(super) codec: Codec,
+    pub(super) body: Vec<u8>,
+}
+
+impl IntoResponse for Encoded {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(self.codec.as_str()))], self.body).into_response()
     }
 }
 

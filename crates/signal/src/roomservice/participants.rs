@@ -41,8 +41,10 @@ pub(super) async fn remove(
     request: proto::RoomParticipantIdentity,
 ) -> Result<proto::RemoveParticipantResponse, TwirpError> {
     let session = call.access.administer(&request.room)?;
-    let command = SessionCommand::Remove(Identity::from(request.identity));
-    call.ask(&session, Command::Rule { by: Requester::Server, command }).await?;
+    let whom = Identity::from(request.identity);
+    let command = SessionCommand::Remove(whom.clone());
+    let asking = call.ask(&session, Command::Rule { by: Requester::Server, command });
+    call.recorded(&session, "remove", Some(&whom), asking).await?;
     Ok(proto::RemoveParticipantResponse {})
 }
 
@@ -57,7 +59,8 @@ pub(super) async fn mute(
     }
     let track = TrackSid::from(request.track_sid);
     let identity = Identity::from(request.identity.as_str());
-    call.ask(&session, Command::MuteTrack { identity, track: track.clone() }).await?;
+    let muting = call.ask(&session, Command::MuteTrack { identity: identity.clone(), track: track.clone() });
+    call.recorded(&session, "mute_track", Some(&identity), muting).await?;
     let person = call.person(&session, &request.identity).await?;
     // A track that is announced and not yet offered is in nobody's list.
     let announced = || proto::TrackInfo { sid: track.as_str().to_owned(), muted: true, ..Default::default() };
@@ -82,7 +85,8 @@ pub(super) async fn update(
         ProfileUpdate { name: some(request.name), metadata: some(request.metadata), attributes: Redacted(attributes) };
     let grants = request.permission.as_ref().map(grants).transpose()?;
     let identity = Identity::from(request.identity.as_str());
-    call.ask(&session, Command::UpdateParticipant { identity, update, grants }).await?;
+    let updating = call.ask(&session, Command::UpdateParticipant { identity: identity.clone(), update, grants });
+    call.recorded(&session, "update_participant", Some(&identity), updating).await?;
     Ok(roster::info(&call.person(&session, &request.identity).await?))
 }
 

@@ -24,11 +24,14 @@ pub(super) async fn participant(
     let link = call.shared.relocations(&person.sid).ok_or_else(unreachable)?;
     let (done, left) = oneshot::channel();
     let relocation = Relocation { to, grants: person.grants, done };
-    link.try_send(relocation).map_err(|_| unreachable())?;
-    match timeout(ENGINE_TIMEOUT, left).await {
-        Ok(Ok(())) => Ok(proto::MoveParticipantResponse {}),
-        _ => Err(unreachable()),
-    }
+    let moving = async {
+        link.try_send(relocation).map_err(|_| unreachable())?;
+        match timeout(ENGINE_TIMEOUT, left).await {
+            Ok(Ok(())) => Ok(proto::MoveParticipantResponse {}),
+            _ => Err(unreachable()),
+        }
+    };
+    call.recorded(&from, "move", Some(&person.identity), moving).await
 }
 
 /// Whether there is a place for this person. What else the rules there say, they say when it comes.

@@ -30,11 +30,15 @@ pub(super) async fn create(call: &Call<'_>, request: proto::CreateRoomRequest) -
         Ok(None) | Err(Refusal::UnknownSession) => room(&call.shared.config.room_policy, &request),
         Err(refusal) => return Err(refusal.into()),
     };
-    call.ask(&session, Command::Open(Box::new(opening))).await?;
-    if !request.metadata.is_empty() {
-        call.ask(&session, Command::UpdateSessionMetadata(Redacted(request.metadata))).await?;
-    }
-    Ok(roster::room(&call.describe(&session).await?.0))
+    let making = async {
+        call.ask(&session, Command::Open(Box::new(opening))).await?;
+        if !request.metadata.is_empty() {
+            call.ask(&session, Command::UpdateSessionMetadata(Redacted(request.metadata))).await?;
+        }
+        call.describe(&session).await
+    };
+    let (made, _) = call.recorded(&session, "create_room", None, making).await?;
+    Ok(roster::room(&made))
 }
 
 fn room(default: &SessionPolicy, request: &proto::CreateRoomRequest) -> SessionOpening {
@@ -79,7 +83,8 @@ pub(super) async fn delete(
     request: proto::DeleteRoomRequest,
 ) -> Result<proto::DeleteRoomResponse, TwirpError> {
     let session = call.access.create(&request.room)?;
-    call.ask(&session, Command::Rule { by: Requester::Server, command: SessionCommand::End }).await?;
+    let ending = call.ask(&session, Command::Rule { by: Requester::Server, command: SessionCommand::End });
+    call.recorded(&session, "end", None, ending).await?;
     Ok(proto::DeleteRoomResponse {})
 }
 
@@ -92,7 +97,8 @@ pub(super) async fn update_metadata(
         return Err(TwirpError::invalid("the metadata is too long"));
     }
     if !request.metadata.is_empty() {
-        call.ask(&session, Command::UpdateSessionMetadata(Redacted(request.metadata))).await?;
+        let updating = call.ask(&session, Command::UpdateSessionMetadata(Redacted(request.metadata)));
+        call.recorded(&session, "update_metadata", None, updating).await?;
     }
     Ok(roster::room(&call.describe(&session).await?.0))
 }

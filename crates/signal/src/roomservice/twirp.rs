@@ -19,6 +19,7 @@ pub(super) enum Code {
     ResourceExhausted,
     AlreadyExists,
     FailedPrecondition,
+    Aborted,
     Unimplemented,
     Internal,
     Unavailable,
@@ -36,6 +37,7 @@ impl Code {
             Self::ResourceExhausted => "resource_exhausted",
             Self::AlreadyExists => "already_exists",
             Self::FailedPrecondition => "failed_precondition",
+            Self::Aborted => "aborted",
             Self::Unimplemented => "unimplemented",
             Self::Internal => "internal",
             Self::Unavailable => "unavailable",
@@ -49,7 +51,7 @@ impl Code {
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-            Self::AlreadyExists => StatusCode::CONFLICT,
+            Self::AlreadyExists | Self::Aborted => StatusCode::CONFLICT,
             Self::FailedPrecondition => StatusCode::PRECONDITION_FAILED,
             Self::Unimplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -92,6 +94,10 @@ impl TwirpError {
 
     pub(super) fn precondition(message: &str) -> Self {
         Self::new(Code::FailedPrecondition, message)
+    }
+
+    pub(super) fn aborted(message: &str) -> Self {
+        Self::new(Code::Aborted, message)
     }
 
     pub(super) fn unimplemented(message: &str) -> Self {

@@ -1,4 +1,4 @@
-use parlour_model::session::{CheckInId, ConsentText, Departure, Floor, SessionEvent, Space};
+use parlour_model::session::{CheckInId, ConsentText, Departure, Floor, MuteTarget, SameRoom, SessionEvent, Space};
 use parlour_store::{Action, AuditRecord, Break, PseudonymKey, Retention, Store, Subject};
 use proptest::prelude::*;
 
@@ -141,8 +141,18 @@ fn what_happens_in_a_session_is_written_without_names_and_what_is_private_is_not
     let left = SessionEvent::Departed { key: seat, identity: alice.clone(), how: Departure::QuickExit };
     let consent = SessionEvent::ConsentAccepted { identity: alice.clone(), text };
     let floor = SessionEvent::FloorChanged(Floor::OneVoice(alice.clone()));
+    let pair = SessionEvent::SameRoomChanged { a: alice.clone(), b: alice.clone(), how: SameRoom::Audio };
+    let mute = SessionEvent::Mute { key: seat, identity: alice.clone(), target: MuteTarget::Video };
+    let handed = SessionEvent::HandedOver { identity: alice.clone(), from: seat, to: seat };
+    let of_session = |event| of(&event).map(|record| (record.action, record.detail)).unwrap();
+    assert_eq!(of_session(SessionEvent::LockChanged(true)), (Action::LockChanged, "locked".to_owned()));
+    assert_eq!(of_session(SessionEvent::EndMoved(NOW)), (Action::EndMoved, NOW.to_string()));
     let mut store = crate::stage::store();
     for (event, action, detail) in [
+        (pair, Action::SameRoomChanged, &*format!("audio with {}", key().pseudonym(&alice))),
+        (mute, Action::Muted, "video"),
+        (SessionEvent::HandOverOffered(alice.clone()), Action::HandOverOffered, ""),
+        (handed, Action::HandedOver, ""),
         (moved, Action::Moved, "main -> check_in 3"),
         (left, Action::Left, "quick_exit"),
         (consent, Action::ConsentAccepted, &*format!("sha256 {}", "ab".repeat(32))),
