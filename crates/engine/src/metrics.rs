@@ -172,6 +172,7 @@ impl Shared {
         raise(&self.repairs, &["keyframe_in"], all.sum(|one| one.totals.media.keyframes_in));
         raise(&self.repairs, &["probe_out"], all.sum(|one| one.totals.media.probes_out));
         raise(&self.repairs, &["padding_out"], all.sum(|one| one.totals.media.paddings_out));
+        raise(&self.repairs, &["bound_out"], all.sum(|one| one.totals.media.bounds_out));
         raise(&self.repairs, &["layer_switch"], all.sum(|one| one.totals.media.layer_switches));
     }
 
