@@ -46,6 +46,8 @@ actions! {
     CommandAsked = "command.asked",
     /// Events are sent to a further place.
     WebhookCreated = "webhook.created",
+    /// What signs them is another secret.
+    WebhookRotated = "webhook.rotated",
     /// And no longer.
     WebhookDeleted = "webhook.deleted",
     /// The server runs with another configuration.

@@ -1,4 +1,4 @@
-//! Events and their way to webhook endpoints: kept in the change that made them, delivered per session in order,
+//! Events and their way to webhook endpoints (`endpoints`): kept in the change that made them, delivered per session in order,
 //! retried over days, then laid aside as dead until replayed.
 
 use parlour_model::SessionId;
@@ -6,7 +6,6 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::error::StoreError;
 use crate::store::{Change, Store};
-use crate::webhook_form::WebhookForm;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -18,6 +17,9 @@ const RETRIES: [i64; 9] =
 
 /// By how much a wait may be stretched, so that endpoints that failed together are not all tried together again.
 const MAX_JITTER_PERCENT: u8 = 20;
+
+/// A receiver may put an attempt off for this long. Who asks for more is tried before.
+const MAX_ASKED: i64 = 24 * HOUR;
 
 /// Rows a read gives at most.
 const MAX_PAGE: u32 = 1_000;
@@ -43,42 +45,6 @@ pub struct StoredEvent {
     pub at_ms: i64,
 }
 
-/// An endpoint to be made.
-#[derive(Clone)]
-pub struct NewEndpoint {
-    /// Our name of it.
-    pub id: String,
-    /// Where to.
-    pub url: String,
-    /// How.
-    pub form: WebhookForm,
-    /// Signs what is sent.
-    pub secret: Vec<u8>,
-    /// Milliseconds since the Unix epoch.
-    pub created_at_ms: i64,
-}
-
-/// An endpoint as kept.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Our name of it.
-    pub id: String,
-    /// Where to.
-    pub url: String,
-    /// How.
-    pub form: WebhookForm,
-    /// Signs what is sent.
-    pub secret: Vec<u8>,
-    /// Milliseconds since the Unix epoch.
-    pub created_at_ms: i64,
-    /// Nothing is delivered to it since.
-    pub disabled_at_ms: Option<i64>,
-    /// Deliveries on their way to it.
-    pub pending: u32,
-    /// Deliveries laid aside.
-    pub dead: u32,
-}
-
 /// Something to be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -86,6 +52,23 @@ pub struct Delivery {
     pub event: StoredEvent,
     /// Failed before.
     pub attempts: u32,
+}
+
+/// What a wait depends on beside how often it failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wait {
+    /// 0 to 255: stretches it.
+    pub chance: u8,
+    /// The receiver asked for this long, in milliseconds.
+    pub asked_ms: i64,
+}
+
+impl Wait {
+    /// As planned or longer, never shorter: a receiver must not spend its attempts in a moment.
+    fn instead_of(self, planned: i64) -> i64 {
+        let stretch = planned * i64::from(MAX_JITTER_PERCENT) / 100 * i64::from(self.chance) / i64::from(u8::MAX);
+        (planned + stretch).max(self.asked_ms.min(MAX_ASKED))
+    }
 }
 
 fn event_from_row(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
@@ -135,40 +118,6 @@ impl Change<'_> {
         }
     }
 
-    /// Makes an endpoint; it is sent what happens from now on.
-    pub fn create_endpoint(&mut self, endpoint: &NewEndpoint) -> Result<(), StoreError> {
-        self.transaction
-            .prepare_cached("INSERT INTO endpoint (id, url, form, secret, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![
-                endpoint.id,
-                endpoint.url,
-                endpoint.form.as_str(),
-                endpoint.secret,
-                endpoint.created_at_ms
-            ])?;
-        Ok(())
-    }
-
-    /// Takes an endpoint away, and what was on its way to it.
-    pub fn delete_endpoint(&mut self, id: &str) -> Result<(), StoreError> {
-        let deleted = self.transaction.prepare_cached("DELETE FROM endpoint WHERE id = ?1")?.execute([id])?;
-        if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
-    }
-
-    /// Sends nothing to an endpoint from now on, and keeps no events for it.
-    pub fn disable_endpoint(&mut self, id: &str, now_ms: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE endpoint SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1";
-        let changed = self.transaction.prepare_cached(sql)?.execute(params![id, now_ms])?;
-        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
-    }
-
-    /// Sends to it again: what was on its way, and what happens from now on. What happened between comes by replay.
-    pub fn enable_endpoint(&mut self, id: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE endpoint SET disabled_at = NULL WHERE id = ?1";
-        let changed = self.transaction.prepare_cached(sql)?.execute([id])?;
-        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
-    }
-
     /// It arrived.
     pub fn delivered(&mut self, endpoint: &str, event: i64) -> Result<(), StoreError> {
         let sql = "UPDATE delivery SET state = 'delivered' WHERE endpoint = ?1 AND event = ?2 AND state = 'pending'";
@@ -177,12 +126,12 @@ impl Change<'_> {
     }
 
     /// It did not arrive: tried again later, or, after the last time, laid aside so that the session's next events
-    /// are not kept back for ever. `chance` (0 to 255) stretches the wait. Returns when it is tried again.
+    /// are not kept back for ever. Returns when it is tried again.
     pub fn delivery_failed(
         &mut self,
         endpoint: &str,
         event: i64,
-        chance: u8,
+        wait: Wait,
         now_ms: i64,
     ) -> Result<Option<i64>, StoreError> {
         let attempts: u32 = self
@@ -192,9 +141,8 @@ impl Change<'_> {
                  WHERE endpoint = ?1 AND event = ?2 AND state = 'pending' RETURNING attempts",
             )?
             .query_row(params![endpoint, event], |row| row.get(0))?;
-        let wait = usize::try_from(attempts).ok().and_then(|n| RETRIES.get(n.saturating_sub(1)));
-        let stretch = |wait: i64| wait * i64::from(MAX_JITTER_PERCENT) / 100 * i64::from(chance) / i64::from(u8::MAX);
-        let next_at = wait.map(|wait| now_ms.saturating_add(wait + stretch(*wait)));
+        let planned = usize::try_from(attempts).ok().and_then(|n| RETRIES.get(n.saturating_sub(1)));
+        let next_at = planned.map(|planned| now_ms.saturating_add(wait.instead_of(*planned)));
         self.transaction
             .prepare_cached(
                 "UPDATE delivery SET state = CASE WHEN ?3 IS NULL THEN 'dead' ELSE 'pending' END,
@@ -288,28 +236,6 @@ impl Store {
              WHERE d.endpoint = ?1 AND d.state = 'dead' ORDER BY e.number LIMIT ?2",
         )?;
         let rows = statement.query_map(params![endpoint, MAX_PAGE], event_from_row)?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// All endpoints, in order of id.
-    pub fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
-        let sql = "SELECT id, url, form, secret, created_at, disabled_at, pending,
-             (SELECT count(*) FROM delivery WHERE endpoint = id AND state = 'dead') FROM endpoint ORDER BY id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| {
-            let form: String = row.get(2)?;
-            let unknown = || rusqlite::Error::InvalidColumnType(2, "form".to_owned(), rusqlite::types::Type::Text);
-            Ok(Endpoint {
-                id: row.get(0)?,
-                url: row.get(1)?,
-                form: WebhookForm::parse(&form).ok_or_else(unknown)?,
-                secret: row.get(3)?,
-                created_at_ms: row.get(4)?,
-                disabled_at_ms: row.get(5)?,
-                pending: row.get(6)?,
-                dead: row.get(7)?,
-            })
-        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

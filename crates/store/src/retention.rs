@@ -107,6 +107,7 @@ impl Change<'_> {
     /// Takes a few rows of each class away; nothing was left when its total is zero.
     pub fn purge_step(&mut self, retention: &Retention, now_ms: i64) -> Result<Purged, StoreError> {
         let before = |days: u32| now_ms.saturating_sub(i64::from(days) * DAY_MS);
+        self.forget_old_secrets(now_ms)?;
         Ok(Purged {
             sessions: self.purge_from("session", "number", "ended_at", before(retention.sessions_days))?,
             tickets: self.purge_from("ticket", "id", "expires_at", before(retention.tickets_days))?,

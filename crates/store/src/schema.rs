@@ -7,10 +7,11 @@ use crate::error::StoreError;
 /// `PRAGMA application_id`: "PRLR", so that `file` and a careless open can tell the file from another.
 const APPLICATION_ID: i32 = 0x5052_4c52;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_endpoint_form.sql"),
     include_str!("migrations/0003_unused_sessions.sql"),
+    include_str!("migrations/0004_endpoint_rotation.sql"),
 ];
 
 /// The schema this version writes.

@@ -55,13 +55,60 @@ async fn what_happens_is_delivered_in_order_signed_and_without_names() {
 }
 
 fn check_signatures(request: &Request, endpoint: &Value) {
+    assert_eq!(signatures_of(request, endpoint), (1, 1), "one of each kind");
+    assert_eq!(request.header("webhook-signature").split(' ').count(), 2);
+}
+
+/// How many of a request's signatures of each kind hold with what a receiver was shown of the endpoint.
+fn signatures_of(request: &Request, endpoint: &Value) -> (usize, usize) {
     let signed = [request.header("webhook-id"), request.header("webhook-timestamp"), &request.body].join(".");
-    let (symmetric, asymmetric) = request.header("webhook-signature").split_once(' ').unwrap();
-    let decoded = |text: &str, prefix: &str| STANDARD.decode(text.strip_prefix(prefix).unwrap()).unwrap();
-    let secret = hmac::Key::new(hmac::HMAC_SHA256, &decoded(endpoint["secret"].as_str().unwrap(), "whsec_"));
-    hmac::verify(&secret, signed.as_bytes(), &decoded(symmetric, "v1,")).unwrap();
-    let public = UnparsedPublicKey::new(&ED25519, decoded(endpoint["public_key"].as_str().unwrap(), "whpk_"));
-    public.verify(signed.as_bytes(), &decoded(asymmetric, "v1a,")).unwrap();
+    let decoded = |text: &str| STANDARD.decode(text).unwrap();
+    let shown = |field: &str, prefix: &str| decoded(endpoint[field].as_str().unwrap().strip_prefix(prefix).unwrap());
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, &shown("secret", "whsec_"));
+    let public = UnparsedPublicKey::new(&ED25519, shown("public_key", "whpk_"));
+    let all = |kind| request.header("webhook-signature").split(' ').filter_map(move |one| one.strip_prefix(kind));
+    let symmetric = all("v1,").filter(|one| hmac::verify(&secret, signed.as_bytes(), &decoded(one)).is_ok());
+    let asymmetric = all("v1a,").filter(|one| public.verify(signed.as_bytes(), &decoded(one)).is_ok());
+    (symmetric.count(), asymmetric.count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_rotation_both_secrets_sign_until_the_old_one_ends() {
+    let (stage, receiver) = (Stage::start(ANYWHERE).await, Receiver::start(&[OK]).await);
+    let first = stage.endpoint(&receiver.url()).await;
+    let path = format!("/v1/webhook-endpoints/{}/rotate", first["id"].as_str().unwrap());
+    let (status, second) = stage.ask("POST", &path, "{}").await;
+    assert_eq!((status, &second["id"]), (200, &first["id"]), "{second}");
+    let day = second["old_until_ms"].as_i64().unwrap() - second["created_at_ms"].as_i64().unwrap();
+    assert!((86_400_000..86_500_000).contains(&day), "{second}");
+    assert!(second["secret"] != first["secret"] && second["public_key"] != first["public_key"]);
+    stage.happens("s", true).await;
+    let requests = receiver.takes(2).await;
+    assert_eq!((signatures_of(&requests[1], &first), signatures_of(&requests[1], &second)), ((1, 1), (1, 1)));
+
+    let (_, third) = stage.ask("POST", &path, r#"{"old_valid_hours":0}"#).await;
+    stage.happens("s", false).await;
+    let last = receiver.takes(3).await.remove(2);
+    assert_eq!((signatures_of(&last, &second), signatures_of(&last, &third)), ((0, 0), (1, 1)));
+    check_signatures(&last, &third);
+    let listed = stage.listed().await;
+    assert!(listed.get("old_until_ms").is_none() && listed.get("secret").is_none(), "{listed}");
+    assert_eq!(stage.ask("POST", &path, r#"{"old_valid_hours":169}"#).await.0, 400);
+    assert_eq!(stage.ask("POST", "/v1/webhook-endpoints/we_none/rotate", "{}").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_gets_the_time_it_asks_for_within_bounds() {
+    const HOUR: i64 = 3_600_000;
+    for (asked, expected) in [(7_200, 2 * HOUR), (1, 5_000), (u32::MAX, 24 * HOUR)] {
+        let (stage, receiver) = (Stage::start(ANYWHERE).await, Receiver::start(&[Answer::Later(asked)]).await);
+        stage.endpoint(&receiver.url()).await;
+        stage.happens("s", true).await;
+        until("the failure is noted", async || stage.deliveries("server_error") > 0).await;
+        let wait = stage.next_attempt_in().await;
+        // The planned wait of 5 s is stretched by up to a fifth; some of it has passed.
+        assert!(wait <= expected + 1_000 && wait > expected - 60_000, "{asked}: {wait}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

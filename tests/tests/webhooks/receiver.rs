@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Answer {
     /// With this status.
     Status(u16),
+    /// With 503 and the wish to be left alone for so many seconds.
+    Later(u32),
     /// With a redirect to there.
     Redirect(String),
     /// Not at all: the connection is closed when the request is in, as by a process that dies.
@@ -107,6 +109,9 @@ impl Receiver {
         self.requests.send_modify(|requests| requests.push(request));
         let text = match answer {
             Answer::Status(status) => format!("HTTP/1.1 {status} As told\r\nContent-Length: 0\r\n\r\n"),
+            Answer::Later(seconds) => {
+                format!("HTTP/1.1 503 Later\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\n\r\n")
+            }
             Answer::Redirect(to) => format!("HTTP/1.1 307 There\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"),
             Answer::Die => return,
             Answer::Silence => {

@@ -1,7 +1,7 @@
 //! A server with engine and control API, and an integrator's key.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parlour_api::{ApiConfig, ApiLimits, ApiMetrics, ApiParts, ApiState, Ledger, Scope, ServerFacts, WebhookRules};
 use parlour_engine::{Engine, EngineConfig, EngineMetrics, MediaListen};
@@ -89,6 +89,18 @@ impl Stage {
 
     async fn last_event(&self) -> i64 {
         self.ledger.read(|store| store.last_event()).await.unwrap()
+    }
+
+    /// In how many milliseconds something is sent to the first endpoint again, once it is noted that it failed.
+    pub async fn next_attempt_in(&self) -> i64 {
+        let id = self.listed().await["id"].as_str().unwrap().to_owned();
+        loop {
+            let (id, now) = (id.clone(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64);
+            if let Some(at) = self.ledger.read(move |store| store.next_delivery_at(&id, now)).await.unwrap() {
+                return at - now;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     pub async fn open(&self, key: &str, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {

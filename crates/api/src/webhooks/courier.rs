@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use parlour_store::{Delivery, Endpoint, StoreError};
+use parlour_store::{Delivery, Endpoint, StoreError, Wait};
 use tokio::task::JoinSet;
 
 use super::address::Target;
 use super::form::Form;
-use super::transport::{Failure, Transport};
+use super::transport::{Failed, Failure, Transport};
 use crate::events::News;
 use crate::ledger::Ledger;
 use crate::metrics::ApiMetrics;
@@ -48,7 +48,8 @@ enum Outcome {
     Arrived,
     /// Nothing of it is to be sent to this endpoint.
     NotForThis,
-    Failed(&'static str),
+    /// For a reason, and with the wait that the receiver asks for.
+    Failed(&'static str, Duration),
     /// The receiver wants nothing any more.
     Gone,
 }
@@ -58,7 +59,7 @@ impl Outcome {
         match self {
             Self::Arrived => "arrived",
             Self::NotForThis => "not_for_this",
-            Self::Failed(word) => word,
+            Self::Failed(word, _) => word,
             Self::Gone => "gone",
         }
     }
@@ -125,7 +126,7 @@ impl Courier {
     async fn carry(&self, delivery: Delivery) {
         let outcome = self.attempt(&delivery).await;
         self.post.metrics.delivered(outcome.as_str());
-        if let Outcome::Failed(reason) = outcome {
+        if let Outcome::Failed(reason, _) = outcome {
             tracing::warn!(endpoint = %self.endpoint, reason, attempts = delivery.attempts + 1, "webhook not delivered");
         }
         // Not noted: it is sent once more.
@@ -137,15 +138,15 @@ impl Courier {
 
     async fn attempt(&self, delivery: &Delivery) -> Outcome {
         let (Some(target), Some(form)) = (&self.target, &self.form) else {
-            return Outcome::Failed("forbidden_address");
+            return Outcome::Failed("forbidden_address", Duration::ZERO);
         };
         let Some(message) = form.message(&delivery.event, &self.post.keys, now_ms()) else {
             return Outcome::NotForThis;
         };
         match self.post.transport.post(target, message.headers, message.body).await {
             Ok(()) => Outcome::Arrived,
-            Err(Failure::Status(axum::http::StatusCode::GONE)) => Outcome::Gone,
-            Err(failure) => Outcome::Failed(failure.as_str()),
+            Err(Failed { why: Failure::Status(axum::http::StatusCode::GONE), .. }) => Outcome::Gone,
+            Err(Failed { why, retry_after }) => Outcome::Failed(why.as_str(), retry_after.unwrap_or_default()),
         }
     }
 
@@ -154,7 +155,10 @@ impl Courier {
         let [chance] = seal::random::<1>().unwrap_or_default();
         let noted = self.post.ledger.change(move |change| match outcome {
             Outcome::Arrived | Outcome::NotForThis => change.delivered(&endpoint, event),
-            Outcome::Failed(_) => change.delivery_failed(&endpoint, event, chance, now_ms()).map(drop),
+            Outcome::Failed(_, asked) => {
+                let asked_ms = i64::try_from(asked.as_millis()).unwrap_or(i64::MAX);
+                change.delivery_failed(&endpoint, event, Wait { chance, asked_ms }, now_ms()).map(drop)
+            }
             Outcome::Gone => change.disable_endpoint(&endpoint, now_ms()),
         });
         match noted.await {

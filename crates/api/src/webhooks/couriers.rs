@@ -47,27 +47,41 @@ impl Couriers {
     }
 }
 
-/// Starts and stops couriers as endpoints come and go. A courier that disabled its endpoint, or died of a bug, is
+/// A courier at work.
+struct Running {
+    courier: AbortHandle,
+    /// What it signs with.
+    secret: Vec<u8>,
+}
+
+impl Running {
+    fn serves(&self, endpoint: &Endpoint) -> bool {
+        !self.courier.is_finished() && self.secret == endpoint.secret
+    }
+}
+
+/// Starts and stops couriers as endpoints come and go and their secrets change. A courier that disabled its endpoint, or died of a bug, is
 /// looked after at the next turn.
 async fn keep(post: Post, changes: News) {
     let mut ear = changes.listen();
-    let mut running: BTreeMap<String, AbortHandle> = BTreeMap::new();
+    let mut running: BTreeMap<String, Running> = BTreeMap::new();
     // Dropped with this task, and all couriers with it.
     let mut couriers = JoinSet::new();
     loop {
         if let Ok(endpoints) = post.ledger.read(parlour_store::Store::endpoints).await {
             let in_use: Vec<Endpoint> = endpoints.into_iter().filter(|one| one.disabled_at_ms.is_none()).collect();
-            running.retain(|id, courier| {
-                let stays = !courier.is_finished() && in_use.iter().any(|one| one.id == *id);
+            running.retain(|id, one| {
+                let stays = in_use.iter().any(|endpoint| endpoint.id == *id && one.serves(endpoint));
                 if !stays {
-                    courier.abort();
+                    one.courier.abort();
                 }
                 stays
             });
             for endpoint in in_use {
-                running
-                    .entry(endpoint.id.clone())
-                    .or_insert_with(|| couriers.spawn(Courier::new(post.clone(), &endpoint).run()));
+                running.entry(endpoint.id.clone()).or_insert_with(|| Running {
+                    courier: couriers.spawn(Courier::new(post.clone(), &endpoint).run()),
+                    secret: endpoint.secret,
+                });
             }
         }
         while couriers.try_join_next().is_some() {}

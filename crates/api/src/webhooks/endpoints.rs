@@ -72,6 +72,9 @@ pub(crate) struct EndpointView {
     /// With the form `livekit`: which key signs.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// After a rotation: until when the secret from before it signs as well, milliseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_until_ms: Option<i64>,
     /// Milliseconds since the Unix epoch.
     created_at_ms: i64,
     /// Since when nothing is sent to it: it answered that it is gone.
@@ -97,6 +100,7 @@ impl From<Endpoint> for EndpointView {
             form,
             public_key,
             key,
+            old_until_ms: endpoint.old.map(|old| old.until_ms).filter(|until_ms| now_ms() < *until_ms),
             created_at_ms: endpoint.created_at_ms,
             disabled_at_ms: endpoint.disabled_at_ms,
             pending: endpoint.pending,
@@ -152,6 +156,7 @@ pub(crate) async fn create(
         url: new.url.clone(),
         form: new.form,
         secret: new.secret.clone(),
+        old: None,
         created_at_ms: new.created_at_ms,
         disabled_at_ms: None,
         pending: 0,
@@ -196,7 +201,7 @@ fn new_endpoint(api: &ApiState, wanted: EndpointRequest) -> Result<(NewEndpoint,
     Ok((NewEndpoint { id, url, form, secret: kept, created_at_ms: now_ms() }, secret))
 }
 
-fn record(api: &ApiState, caller: &Caller, action: Action, id: &str) -> AuditRecord {
+pub(super) fn record(api: &ApiState, caller: &Caller, action: Action, id: &str) -> AuditRecord {
     AuditRecord {
         at_ms: now_ms(),
         action,
@@ -272,6 +277,6 @@ async fn exists(api: &ApiState, endpoint: &str) -> Result<(), Problem> {
     if found { Ok(()) } else { Err(Kind::EndpointNotFound.into()) }
 }
 
-fn missing(error: StoreError) -> Problem {
+pub(super) fn missing(error: StoreError) -> Problem {
     crate::problem::or_missing(Kind::EndpointNotFound)(error)
 }

@@ -15,8 +15,8 @@ const AGENT: &str = concat!("parlour/", env!("CARGO_PKG_VERSION"));
 
 /// How an endpoint's events are written and signed.
 pub(super) enum Form {
-    /// Standard Webhooks.
-    Standard(Box<Signer>),
+    /// Standard Webhooks: with what signs, and what signs as well until a time.
+    Standard(Box<Signer>, Option<(Box<Signer>, i64)>),
     /// LiveKit's: with the name of the API key whose token goes along.
     Livekit(String),
 }
@@ -31,7 +31,12 @@ impl Form {
     /// Of an endpoint as kept. `None`: what was kept of it is damaged.
     pub(super) fn of(endpoint: &Endpoint) -> Option<Self> {
         match endpoint.form {
-            WebhookForm::Standard => Signer::kept(&endpoint.secret).map(|signer| Self::Standard(Box::new(signer))),
+            WebhookForm::Standard => {
+                let signer = Signer::kept(&endpoint.secret)?;
+                let old = endpoint.old.as_ref();
+                let old = old.and_then(|old| Some((Box::new(Signer::kept(&old.secret)?), old.until_ms)));
+                Some(Self::Standard(Box::new(signer), old))
+            }
             WebhookForm::Livekit => String::from_utf8(endpoint.secret.clone()).ok().map(Self::Livekit),
         }
     }
@@ -39,7 +44,10 @@ impl Form {
     /// Writes and signs an event. `None`: this form has no word for it (or its key is no longer ours).
     pub(super) fn message(&self, event: &StoredEvent, keys: &Keys, now_ms: i64) -> Option<Message> {
         match self {
-            Self::Standard(signer) => standard(signer, event, now_ms),
+            Self::Standard(signer, old) => {
+                let old = old.as_ref().filter(|(_, until_ms)| now_ms < *until_ms).map(|(old, _)| old.as_ref());
+                standard(signer, old, event, now_ms)
+            }
             Self::Livekit(key) => livekit(key, event, keys, now_ms),
         }
     }
@@ -61,7 +69,7 @@ fn message(kind: &'static str, headers: &[(&'static str, String)], body: String)
     Some(Message { headers: all, body })
 }
 
-fn standard(signer: &Signer, event: &StoredEvent, now_ms: i64) -> Option<Message> {
+fn standard(signer: &Signer, old: Option<&Signer>, event: &StoredEvent, now_ms: i64) -> Option<Message> {
     #[derive(serde::Serialize)]
     struct Thin {
         #[serde(rename = "type")]
@@ -72,7 +80,9 @@ fn standard(signer: &Signer, event: &StoredEvent, now_ms: i64) -> Option<Message
     let Envelope { kind, timestamp, data, .. } = Envelope::from(event);
     let body = serde_json::to_string(&Thin { kind, timestamp, data }).ok()?;
     let (id, at) = (id_of(event), now_ms / 1_000);
-    let signature = signer.sign(&id, at, &body);
+    // A receiver takes what one of them matches.
+    let signatures = [Some(signer), old].into_iter().flatten().map(|signer| signer.sign(&id, at, &body));
+    let signature = signatures.collect::<Vec<_>>().join(" ");
     let headers = [("webhook-id", id), ("webhook-timestamp", at.to_string()), ("webhook-signature", signature)];
     message("application/json", &headers, body)
 }

@@ -8,6 +8,7 @@ mod courier;
 mod couriers;
 mod endpoints;
 mod form;
+mod rotate;
 mod signature;
 mod transport;
 
@@ -33,6 +34,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .key(Scope::WebhooksWrite)
             .gives_nothing()
             .refuses(&[Kind::EndpointNotFound]),
+        rotate::operation(),
         post("/v1/webhook-endpoints/{endpoint}/replay", "replayWebhooks", "Sends events again", endpoints::replay)
             .key(Scope::WebhooksWrite)
             .takes::<endpoints::ReplayRequest>()

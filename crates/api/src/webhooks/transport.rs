@@ -1,12 +1,12 @@
 //! One POST to a judged address: TCP, TLS, HTTP/1.1, an answer's status. No redirect is followed, no connection kept,
-//! and nothing of the answer but its status is read.
+//! and nothing of the answer but its status and `Retry-After` is read.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -64,6 +64,20 @@ impl Failure {
     }
 }
 
+/// What became of an attempt that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    pub(super) why: Failure,
+    /// The receiver asks not to be tried before this.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl From<Failure> for Failed {
+    fn from(why: Failure) -> Self {
+        Self { why, retry_after: None }
+    }
+}
+
 /// Sends. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Transport {
@@ -91,7 +105,7 @@ impl Transport {
     }
 
     /// Sends, and returns when the receiver has said that it has it.
-    pub(super) async fn post(&self, target: &Target, headers: HeaderMap, body: String) -> Result<(), Failure> {
+    pub(super) async fn post(&self, target: &Target, headers: HeaderMap, body: String) -> Result<(), Failed> {
         let attempt = async {
             let stream = self.connect(target).await?;
             if !target.encrypted {
@@ -101,8 +115,8 @@ impl Transport {
             let handshake = timeout(STEP_TIME, self.tls.connect(name, stream)).await.map_err(|_| Failure::Slow)?;
             exchange(handshake.map_err(|_| Failure::Tls)?, target, headers, body).await
         };
-        let status = timeout(ATTEMPT_TIME, attempt).await.map_err(|_| Failure::Slow)??;
-        if status.is_success() { Ok(()) } else { Err(Failure::Status(status)) }
+        let Answer { status, retry_after } = timeout(ATTEMPT_TIME, attempt).await.map_err(|_| Failure::Slow)??;
+        if status.is_success() { Ok(()) } else { Err(Failed { why: Failure::Status(status), retry_after }) }
     }
 
     async fn connect(&self, target: &Target) -> Result<TcpStream, Failure> {
@@ -120,7 +134,13 @@ impl Transport {
     }
 }
 
-async fn exchange<S>(stream: S, target: &Target, headers: HeaderMap, body: String) -> Result<StatusCode, Failure>
+/// What is read of an answer.
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+}
+
+async fn exchange<S>(stream: S, target: &Target, headers: HeaderMap, body: String) -> Result<Answer, Failure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -133,14 +153,40 @@ where
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Broken)?;
     let answer = async {
         let answer = sender.send_request(request).await.map_err(|_| Failure::Broken)?;
-        Ok(answer.status())
+        let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|value| wait_of(value, SystemTime::now()));
+        Ok(Answer { status: answer.status(), retry_after })
     };
     // The connection is driven from here and dropped with the answer's head: bodies of receivers are of no interest.
     tokio::pin!(connection);
     tokio::pin!(answer);
     tokio::select! {
         biased;
-        status = &mut answer => status,
+        answer = &mut answer => answer,
         _ = &mut connection => answer.await,
+    }
+}
+
+/// `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3).
+fn wait_of(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_asked_for_in_seconds_or_until_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let wait = |text| wait_of(&HeaderValue::from_static(text), now).map(|wait| wait.as_secs());
+        assert_eq!(wait("120"), Some(120));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
+        for nothing in ["Sun, 06 Nov 1994 08:48:37 GMT", "", "-1", "1.5", "99999999999", "soon"] {
+            assert_eq!(wait(nothing), None, "{nothing}");
+        }
     }
 }

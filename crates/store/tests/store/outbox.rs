@@ -1,4 +1,4 @@
-use parlour_store::{NewEndpoint, Retention, Store, StoreError, WebhookForm};
+use parlour_store::{NewEndpoint, Retention, Store, StoreError, Wait, WebhookForm};
 
 use crate::stage::{DAY, NOW, change, session, store};
 
@@ -50,7 +50,7 @@ fn of_a_session_the_next_event_waits_for_the_one_before_and_other_sessions_do_no
     emit(&mut store, "s", "b");
     emit(&mut store, "other", "c");
     assert_eq!(due(&store, NOW), [("a".into(), 1), ("c".into(), 1)]);
-    change(&mut store, |change| change.delivery_failed("e", first, 0, NOW));
+    change(&mut store, |change| change.delivery_failed("e", first, Wait::default(), NOW));
     assert_eq!(due(&store, NOW), [("c".into(), 1)], "a waits for its retry, b for a");
     assert_eq!(due(&store, NOW + 5_000), [("a".into(), 1), ("c".into(), 1)]);
     change(&mut store, |change| change.delivered("e", first));
@@ -64,7 +64,7 @@ fn after_days_of_failing_an_event_is_laid_aside_and_can_be_replayed() {
     emit(&mut store, "s", "b");
     let mut at = NOW;
     let mut attempts = 0;
-    while let Some(next) = change(&mut store, |change| change.delivery_failed("e", event, 0, at)) {
+    while let Some(next) = change(&mut store, |change| change.delivery_failed("e", event, Wait::default(), at)) {
         assert!(next > at);
         (at, attempts) = (next, attempts + 1);
     }
@@ -119,7 +119,7 @@ fn a_wait_is_stretched_by_chance_and_not_by_much() {
     let waits = [0, 128, 255].map(|chance| {
         let mut undone = None;
         let _: Result<(), StoreError> = store.change(|change| {
-            undone = change.delivery_failed("e", event, chance, 0)?;
+            undone = change.delivery_failed("e", event, Wait { chance, asked_ms: 0 }, 0)?;
             Err(StoreError::NotFound)
         });
         undone.unwrap()
@@ -132,7 +132,7 @@ fn what_was_laid_aside_can_be_sent_alone() {
     let mut store = with_endpoint();
     let first = emit(&mut store, "s", "a");
     let second = emit(&mut store, "s", "b");
-    while change(&mut store, |change| change.delivery_failed("e", first, 0, NOW)).is_some() {}
+    while change(&mut store, |change| change.delivery_failed("e", first, Wait::default(), NOW)).is_some() {}
     change(&mut store, |change| change.delivered("e", second));
     assert_eq!((store.endpoints().unwrap()[0].dead, due(&store, NOW).len()), (1, 0));
     assert_eq!(change(&mut store, |change| change.replay_dead("e", NOW)), 1);
@@ -158,11 +158,43 @@ fn what_is_on_its_way_is_counted_through_every_turn() {
     change(&mut store, |change| change.delivered("e", first));
     change(&mut store, |change| change.delivered("e", first));
     assert_eq!(pending(&store), 1);
-    while change(&mut store, |change| change.delivery_failed("e", second, 0, NOW)).is_some() {}
+    while change(&mut store, |change| change.delivery_failed("e", second, Wait::default(), NOW)).is_some() {}
     assert_eq!(pending(&store), 0);
     change(&mut store, |change| change.replay("e", 0, NOW));
     change(&mut store, |change| change.replay("e", 0, NOW));
     assert_eq!(pending(&store), 2);
     store.purge(&Retention::default(), NOW + 31 * DAY).unwrap();
     assert_eq!(pending(&store), 0, "also what retention took");
+}
+
+#[test]
+fn a_wait_that_is_asked_for_is_kept_to_within_bounds_and_never_shorter_than_planned() {
+    let mut store = store();
+    change(&mut store, |change| change.create_endpoint(&endpoint("e")));
+    let event = emit(&mut store, "s", "a");
+    let fail = |store: &mut Store, asked_ms| {
+        let wait = Wait { chance: 0, asked_ms };
+        change(store, |change| change.delivery_failed("e", event, wait, NOW)).unwrap() - NOW
+    };
+    assert_eq!(fail(&mut store, 3_600_000), 3_600_000);
+    assert_eq!(fail(&mut store, 0), 60_000);
+    assert_eq!(fail(&mut store, i64::MAX), DAY);
+}
+
+#[test]
+fn an_old_secret_is_kept_beside_the_new_one_until_its_time_is_over() {
+    let mut store = store();
+    change(&mut store, |change| change.create_endpoint(&endpoint("e")));
+    change(&mut store, |change| change.rotate_endpoint("e", &[2; 64], NOW + DAY));
+    let kept = |store: &Store| {
+        let one = store.endpoints().unwrap().remove(0);
+        (one.secret, one.old.map(|old| (old.secret, old.until_ms)))
+    };
+    assert_eq!(kept(&store), (vec![2; 64], Some((vec![1; 32], NOW + DAY))));
+    store.purge(&Retention::default(), NOW + DAY - 1).unwrap();
+    assert!(kept(&store).1.is_some());
+    store.purge(&Retention::default(), NOW + DAY).unwrap();
+    assert_eq!(kept(&store), (vec![2; 64], None));
+    let none = store.change(|change| change.rotate_endpoint("none", &[3; 64], NOW));
+    assert!(matches!(none, Err(StoreError::NotFound)));
 }

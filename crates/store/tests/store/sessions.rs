@@ -107,7 +107,9 @@ fn sessions_of_a_file_without_such_an_end_get_one() {
         change(&mut store, |change| change.create_session(&session("on demand")));
     }
     let older = rusqlite::Connection::open(&path).unwrap();
-    let undo = "DROP INDEX session_unused; ALTER TABLE session DROP COLUMN unused_until; PRAGMA user_version = 2;";
+    let undo = "DROP INDEX session_unused; ALTER TABLE session DROP COLUMN unused_until;
+        ALTER TABLE endpoint DROP COLUMN old_secret; ALTER TABLE endpoint DROP COLUMN old_until;
+        PRAGMA user_version = 2;";
     older.execute_batch(undo).unwrap();
     drop(older);
     let store = Store::open(&path).unwrap();
