@@ -125,7 +125,7 @@ impl Observer {
                 (None, Fate::Lost) => {}
                 (None, Fate::Unknown) => {
                     sent.fate = Fate::Lost;
-                    let (size, burst) = (sent.size, sent.burst);
+                    let (size, burst) = (sent.size(), sent.burst());
                     history.judged(size);
                     seen.lost += 1;
                     seen.lost_bytes += f64::from(size);
@@ -133,7 +133,7 @@ impl Observer {
                 }
                 (Some(arrival), fate) => {
                     sent.fate = Fate::Received;
-                    let (size, burst, sent_at) = (sent.size, sent.burst, sent.at);
+                    let (size, burst, sent_at) = (sent.size(), sent.burst(), sent.at);
                     if sent_at >= newest_sent {
                         (newest_sent, newest_total) = (sent_at, sent.total);
                     }

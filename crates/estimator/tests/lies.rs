@@ -141,10 +141,14 @@ fn a_replayed_message_changes_nothing() {
     let mut call = Call::new();
     (0..40).for_each(|_| call.round(&mut honest));
     let before = call.estimator.estimate();
-    let replay: Vec<_> = (0..100).map(|seq| PacketResult { seq, arrival: Some(20 * MS) }).collect();
-    call.estimator.handle_feedback(&replay, call.now + 42 * MS);
-    assert_eq!(call.estimator.estimate(), before);
-    assert_eq!(call.estimator.counters().repeated_packets, 100);
+    for first in [300, 0] {
+        let replay: Vec<_> = (first..first + 100).map(|seq| PacketResult { seq, arrival: Some(20 * MS) }).collect();
+        call.estimator.handle_feedback(&replay, call.now + 42 * MS);
+        assert_eq!(call.estimator.estimate(), before);
+    }
+    // The older message is about packets that were forgotten once they were judged.
+    let counters = call.estimator.counters();
+    assert_eq!((counters.repeated_packets, counters.unknown_packets), (100, 100));
 }
 
 #[test]
