@@ -1,0 +1,120 @@
+//! What publishers are asked to send at most (REMB, draft-alvestrand-rmcat-remb, beside transport feedback): no more than
+//! the lines of those who receive it can take. Which layers at all is told apart (dynacast).
+
+use std::time::{Duration, Instant};
+
+use parlour_model::command::Leg;
+use parlour_model::{Bitrate, MediaKind};
+
+use crate::egress::stream::Binding;
+use crate::publication::Publication;
+use crate::room::Room;
+use crate::room::layers::AUDIO_RATE;
+
+/// Of what a publisher sends, the share that is payload, at the size of video packets.
+const PAYLOAD_SHARE: f64 = 0.93;
+
+/// What is left to speech however little of it there is just now.
+const SPEECH: Bitrate = Bitrate::kbps(64);
+
+/// A bound is repeated this often: RTCP is lost like anything else.
+const REPEATED: Duration = Duration::from_secs(1);
+
+/// That there is no bound any more is said this many times.
+const RELEASES: u8 = 3;
+
+/// No bound: more than anyone sends.
+const UNBOUND: Bitrate = Bitrate::mbps(50);
+
+/// What a publisher was told last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    cap: Option<Bitrate>,
+    at: Option<Instant>,
+    /// How often it is still to be said that there is no bound.
+    releases: u8,
+}
+
+impl Room {
+    /// The highest layer of a publication that anyone else is granted, and the most that the line of one of them has for it.
+    pub(super) fn room_of_others(&self, publication: &Publication, receiver: u16) -> Option<(u8, Bitrate)> {
+        let others = publication.audience.iter().filter(|&&(other, _)| other != receiver);
+        others.filter_map(|&way| self.binding_of(way)?.room).max()
+    }
+
+    fn binding_of(&self, (receiver, stream): (u16, u16)) -> Option<&Binding> {
+        self.participants.get(receiver)?.downlink.streams.get(usize::from(stream))?.binding.as_ref()
+    }
+
+    /// Follows with a publication's top layer what the lines of those who are granted it have for it.
+    pub(super) fn bend(&mut self, slot: u16, now: Instant) {
+        let Some(publication) = self.publications.get(slot) else { return };
+        let granted = publication.audience.iter().filter_map(|&way| self.binding_of(way)?.room);
+        let granted: Vec<(u8, Bitrate)> = granted.collect();
+        let Some(top) = granted.iter().map(|&(layer, _)| layer).max() else { return };
+        let rooms: Vec<Bitrate> = granted.iter().filter(|&&(layer, _)| layer == top).map(|&(_, room)| room).collect();
+        let owner = publication.owner;
+        if self.publications.get_mut(slot).is_some_and(|publication| publication.bend(top, &rooms, now)) {
+            self.cap_publisher(owner, now);
+        }
+    }
+
+    /// Once a second: who does not do as it is asked is asked no more, and who is bound is told again.
+    pub(super) fn look_after_caps(&mut self, now: Instant) {
+        for (_, publication) in self.publications.iter_mut() {
+            publication.judge_obedience(now);
+        }
+        for slot in self.participants.indices() {
+            self.cap_publisher(slot, now);
+        }
+    }
+
+    /// Tells a publisher its bound, if that is news or was not said lately.
+    pub(super) fn cap_publisher(&mut self, slot: u16, now: Instant) {
+        let cap = self.wanted_of(slot);
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let told = &mut participant.uplink.told;
+        let news = told.cap != cap;
+        let due = told.at.is_none_or(|at| now.saturating_duration_since(at) >= REPEATED);
+        if news && cap.is_none() {
+            told.releases = RELEASES;
+        }
+        told.cap = cap;
+        if !(news || due && (cap.is_some() || told.releases > 0)) {
+            return;
+        }
+        told.at = Some(now);
+        told.releases = told.releases.saturating_sub(1);
+        self.send_remb(slot, cap.unwrap_or(UNBOUND));
+    }
+
+    /// What is wanted of a publisher in all, where that is less than it would send: on the wire, speech included.
+    fn wanted_of(&self, slot: u16) -> Option<Bitrate> {
+        let (mut sum, mut bound) = (Bitrate::ZERO, false);
+        for (_, publication) in self.publications.iter().filter(|(_, one)| one.owner == slot && !one.muted) {
+            if publication.codec().kind() == MediaKind::Audio {
+                sum += publication.measured_rate(0).unwrap_or(AUDIO_RATE).clamp(SPEECH, AUDIO_RATE);
+                continue;
+            }
+            for layer in publication.layers().into_iter().filter(|layer| publication.dynacast.is_told(layer.0)) {
+                let asked = publication.elastic.asked(layer.0);
+                bound |= asked.is_some();
+                let whole = publication.whole_rate(layer);
+                sum +=
+                    asked.unwrap_or_else(|| publication.measured_rate(layer.0).map_or(whole, |rate| rate.max(whole)));
+            }
+        }
+        bound.then(|| sum.scaled(1.0 / PAYLOAD_SHARE))
+    }
+
+    fn send_remb(&mut self, slot: u16, bound: Bitrate) {
+        let owned = self.publications.iter().filter(|(_, one)| one.owner == slot && one.section.remb);
+        let ssrcs: Vec<u32> = owned.flat_map(|(_, one)| one.encodings.iter().flatten().map(|one| one.ssrc)).collect();
+        let Some(participant) = self.participants.get_mut(slot).filter(|_| !ssrcs.is_empty()) else { return };
+        let ours = participant.ssrc;
+        let outcome = participant.rtcp.on(Leg::Publish).push(|writer| writer.remb(ours, bound.as_bps(), &ssrcs));
+        self.counters.bounds_out += 1;
+        self.counters.rtcp_overflow += u64::from(outcome.is_err());
+        self.mark_ready(slot);
+    }
+}
