@@ -56,5 +56,38 @@ class EncryptedTicketTest(unittest.IsolatedAsyncioTestCase):
         await bob.sees_and_hears()
 
 
+class AdHocTest(unittest.IsolatedAsyncioTestCase):
+    """Rooms that a token alone opens."""
+
+    async def test_a_person_moves_to_another_device_there_too(self):
+        with Server() as server:
+            people = [Person(server.url, "ad-hoc", who, role) for who, role in
+                      (("ada", "therapist"), ("bob", "client"), ("bob", "client"))]
+            ada, laptop, phone = people
+            try:
+                await asyncio.wait_for(ada.join(), WAIT)
+                await asyncio.wait_for(laptop.join(), WAIT)
+                await laptop.publish()
+                await ada.sees_and_hears()
+                own, stranger = Api(server.page, laptop.token), Api(server.page, None)
+                ticket = own.must("POST", "/sessions/ad-hoc/hand-over")["ticket"]
+                phone.token = stranger.redeem(ticket)
+                used = stranger.ask("POST", "/tickets/redeem", {"ticket": ticket})
+                self.assertEqual((used.status, used.problem), (403, "ticket-refused"))
+                await asyncio.wait_for(phone.join(), WAIT)
+                await phone.publish()
+                await until("the laptop is out", lambda: "disconnected" in laptop.events)
+                ada.forget()
+                await ada.sees_and_hears()
+                self.assertEqual(list(ada.room.remote_participants), ["bob"])
+            finally:
+                for person in people:
+                    await person.leave()
+            records = Api(server.page, server.key("all")).must("GET", "/audit?limit=1000")["records"]
+            actions = [one["action"] for one in records if one["action"].startswith("ticket.")]
+            self.assertEqual(actions, ["ticket.issued", "ticket.used", "ticket.refused"])
+        self.assertEqual(server.alarms(), [])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

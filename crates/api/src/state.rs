@@ -18,6 +18,7 @@ use crate::metrics::ApiMetrics;
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
 use crate::sessions::Unused;
+use crate::tickets::PassingTickets;
 use crate::touched::Touched;
 use crate::webhooks::{Couriers, WebhookRules};
 
@@ -39,6 +40,7 @@ pub struct Shared {
     pub(crate) recorder: Recorder,
     pub(crate) touched: Touched,
     pub(crate) unused: Unused,
+    pub(crate) passing: PassingTickets,
     pub(crate) news: News,
     pub(crate) webhooks: Couriers,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
@@ -141,6 +143,7 @@ impl ApiState {
             recorder,
             touched,
             unused: Unused::default(),
+            passing: PassingTickets::default(),
             news,
             webhooks,
         };

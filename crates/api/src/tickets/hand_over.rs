@@ -3,12 +3,12 @@
 use axum::extract::State;
 use parlour_model::session::{HAND_OVER_SECONDS, SessionCommand};
 use parlour_model::{Command, Identity, Reply as EngineReply, SessionId};
-use parlour_store::NewTicket;
+use parlour_store::{Change, NewTicket, Subject};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::drawn::DrawnTicket;
-use super::keep;
+use super::{issued, keep};
 use crate::caller::Caller;
 use crate::commands::{self, Asked};
 use crate::gate::Arrived;
@@ -18,6 +18,7 @@ use crate::operation::{Operation, Seats, post};
 use crate::problem::{Kind, Problem};
 use crate::reply::Reply;
 use crate::seal::random_hex;
+use crate::sessions;
 use crate::state::ApiState;
 use crate::words::At;
 
@@ -66,7 +67,32 @@ async fn hand_over(
         created_at_ms: now,
         expires_at_ms: body.expires_at_ms,
     };
-    keep(&api, caller.subject(&api.pseudonyms), once, new, Reply::created(&body)?).await
+    let (actor, reply) = (caller.subject(&api.pseudonyms), Reply::created(&body)?);
+    match sessions::row(&api, &session).await {
+        Err(problem) if problem.kind() == Kind::SessionNotFound => keep_passing(&api, actor, once, new, reply).await,
+        _ => keep(&api, actor, once, new, reply).await,
+    }
+}
+
+/// Of a room that nothing is kept of; that it was made is on record all the same.
+async fn keep_passing(
+    api: &ApiState,
+    actor: Subject,
+    once: Once,
+    new: NewTicket,
+    reply: Reply,
+) -> Result<Reply, Problem> {
+    let record = issued(api, actor, &new);
+    let now = new.created_at_ms;
+    if !api.passing.keep(new, now) {
+        return Err(Kind::Busy.into());
+    }
+    let write = move |change: &mut Change<'_>| -> Result<Reply, Problem> {
+        change.audit(&record)?;
+        once.keep(change, &reply)?;
+        Ok(reply)
+    };
+    api.ledger.change(write).await
 }
 
 /// As the person is shown now.

@@ -5,6 +5,7 @@
 
 mod drawn;
 mod hand_over;
+mod passing;
 mod redeem;
 
 use axum::extract::State;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::drawn::{DrawnTicket, MAX_DISPLAY_NAME};
+pub(crate) use self::passing::PassingTickets;
 use crate::caller::Caller;
 use crate::now_ms;
 use crate::once::Once;
@@ -162,14 +164,7 @@ pub(crate) async fn link_for(api: &ApiState, session: &SessionId, person: Person
 
 /// Writes a new ticket down, with its record.
 async fn keep(api: &ApiState, actor: Subject, once: Once, new: NewTicket, reply: Reply) -> Result<Reply, Problem> {
-    let record = AuditRecord {
-        at_ms: new.created_at_ms,
-        action: Action::TicketIssued,
-        session: Some(new.session.clone()),
-        actor,
-        subject: Subject::person(&api.pseudonyms, &new.identity),
-        detail: format!("{}{}", new.role.as_str(), if new.hand_over { " hand_over" } else { "" }),
-    };
+    let record = issued(api, actor, &new);
     let issue = move |change: &mut Change<'_>| -> Result<Reply, Problem> {
         change.audit(&record)?;
         change.issue_ticket(&new).map_err(or_missing(Kind::SessionNotFound))?;
@@ -177,6 +172,17 @@ async fn keep(api: &ApiState, actor: Subject, once: Once, new: NewTicket, reply:
         Ok(reply)
     };
     api.ledger.change(issue).await
+}
+
+fn issued(api: &ApiState, actor: Subject, new: &NewTicket) -> AuditRecord {
+    AuditRecord {
+        at_ms: new.created_at_ms,
+        action: Action::TicketIssued,
+        session: Some(new.session.clone()),
+        actor,
+        subject: Subject::person(&api.pseudonyms, &new.identity),
+        detail: format!("{}{}", new.role.as_str(), if new.hand_over { " hand_over" } else { "" }),
+    }
 }
 
 fn expiry(asked: Option<i64>, row: &SessionRow, now_ms: i64) -> Result<i64, Problem> {

@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use axum::extract::State;
-use parlour_model::Role;
 use parlour_model::session::E2eePolicy;
+use parlour_model::{Command, Reply as EngineReply, Role};
 use parlour_signal::Claims;
-use parlour_store::{Action, AuditRecord, Change, SecretHash, Subject, Ticket, TicketRefusal};
+use parlour_store::{Action, AuditRecord, Change, NewTicket, SecretHash, Subject, Ticket, TicketRefusal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,9 @@ async fn redeem(State(api): State<ApiState>, once: Once, Body(words): Body<Redee
     }
     let hash = SecretHash::of(text.as_bytes());
     // Guesses cost a look-up, never a write.
-    let used = if api.ledger.read(move |store| store.knows_ticket(hash)).await? {
+    let used = if let Some(ticket) = api.passing.take(hash, now_ms()) {
+        use_passing(&api, once, text, ticket).await?
+    } else if api.ledger.read(move |store| store.knows_ticket(hash)).await? {
         use_up(&api, once, text, hash).await?
     } else {
         record_guess(&api);
@@ -112,6 +114,41 @@ async fn use_up(
         }
     };
     api.ledger.change(used).await
+}
+
+/// One that is kept nowhere: what it leads to is as it is now. If its use cannot be written down it was not used.
+async fn use_passing(
+    api: &ApiState,
+    once: Once,
+    text: String,
+    new: NewTicket,
+) -> Result<Result<Reply, TicketRefusal>, Problem> {
+    let now = now_ms();
+    let Ok(EngineReply::Snapshot(room)) = api.engine.request(&new.session, Command::Snapshot).await else {
+        return Ok(Err(TicketRefusal::SessionEnded));
+    };
+    let NewTicket { id, session, identity, role, hand_over, expires_at_ms, .. } = new.clone();
+    let ticket =
+        Ticket { id, session, identity, role, hand_over, expires_at_ms, used_at_ms: Some(now), revoked_at_ms: None };
+    let record = AuditRecord {
+        at_ms: now,
+        action: Action::TicketUsed,
+        session: Some(ticket.session.clone()),
+        actor: Subject::none(),
+        subject: Subject::person(&api.pseudonyms, &ticket.identity),
+        detail: ticket.role.as_str().to_owned(),
+    };
+    let reply = Reply::ok(&token_for(api, ticket, room.policy.e2ee, &text, now)?)?;
+    let write = move |change: &mut Change<'_>| -> Result<Reply, Problem> {
+        change.audit(&record)?;
+        once.keep(change, &reply)?;
+        Ok(reply)
+    };
+    let written = api.ledger.change(write).await;
+    if written.is_err() {
+        api.passing.keep(new, now);
+    }
+    written.map(Ok)
 }
 
 /// Not more often than the disk can bear, and without waiting.
