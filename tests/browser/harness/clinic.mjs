@@ -1,7 +1,7 @@
 // A clinic: a server whose sessions are made by its API, and people who come to them by links.
 import assert from "node:assert/strict";
 import { launchChromium } from "./browsers.mjs";
-import { CLINIC, startServer } from "./server.mjs";
+import { CLINIC, HERE, startServer } from "./server.mjs";
 import { Visitor } from "./visitor.mjs";
 
 /** A couple and their therapist. */
@@ -17,8 +17,9 @@ export const onNow = (minutes = 50) => ({
   policy: { end_after_schedule_minutes: 10 },
 });
 
-export async function openClinic(t) {
-  const server = await startServer(null, CLINIC);
+/** `where`: what is other than usual about the server's place (see `startServer`). */
+export async function openClinic(t, where = {}) {
+  const server = await startServer(null, CLINIC, { ...HERE, ...where });
   t.after(() => server.stop());
   const chromium = await launchChromium();
   t.after(() => chromium.close());

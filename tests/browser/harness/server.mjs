@@ -33,12 +33,13 @@ max_participants = 8
 /** Sessions are made through the API, and clients wait until they are let in. */
 export const CLINIC = "ad_hoc = false\nwaiting_room = true";
 
-const config = ({ http, media }, sessions, { at, mediaAt }) => `
+const config = ({ http, media }, sessions, { at, mediaAt, advertise = [] }) => `
 [http]
 listen = "${at}:${http}"
 
 [media]
 addresses = ["${mediaAt}"]
+${advertise.length ? `advertise = ${JSON.stringify(advertise)}` : ""}
 first_port = ${media}
 stun_port = 0
 workers = 1
@@ -55,8 +56,8 @@ async function makeApiKey(file) {
   return stdout.trim().split(/\s+/).find((word) => word.startsWith("pk_"));
 }
 
-/** On this machine, for the browsers on it. */
-const HERE = { at: "127.0.0.1", mediaAt: "0.0.0.0", spawn };
+/** On this machine, for the browsers on it. `advertise`: where clients are told that media is, if not there. */
+export const HERE = { at: "127.0.0.1", mediaAt: "0.0.0.0", spawn };
 
 /** With the ports of one that ended, clients find the new one where the old one was. `where`: another network. */
 export async function startServer(ports = null, sessions = ROOMS, where = HERE) {
@@ -76,12 +77,12 @@ export async function startServer(ports = null, sessions = ROOMS, where = HERE) 
   });
   exit.catch(() => undefined);
 
-  const page = `http://${where === HERE ? "localhost" : where.at}:${http}`;
+  const page = `http://${where.at === HERE.at ? "localhost" : where.at}:${http}`;
   const said = () => output.join("");
   try {
     const ended = exit.then(() => Promise.reject(new Error("the server ended")));
     ended.catch(() => undefined);
-    const isReady = where === HERE ? async () => (await fetch(`${page}/readyz`)).ok : async () => said().includes("serving");
+    const isReady = where.at === HERE.at ? async () => (await fetch(`${page}/readyz`)).ok : async () => said().includes("serving");
     await Promise.race([ended, until("the server is ready", isReady)]);
   } catch (error) {
     child.kill("SIGKILL");

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { Problem, redeem } from "./api";
 import { Call } from "./call";
 import { exitNow, listenForEscape, quickExit } from "./exit";
+import { LineTest } from "./line/line-test";
 import { Preview } from "./preview";
 import { joinProblem, openProblem, type Ending } from "./problems";
 import { Session } from "./session";
@@ -32,7 +33,7 @@ type Stage =
   | { at: "opening" }
   | { at: "blocked"; problem: TextKey; retry: (() => void) | null }
   | { at: "notice"; visit: Visit }
-  | { at: "prejoin"; visit: Visit; preview: Preview; joining: boolean; problem: string }
+  | { at: "prejoin"; visit: Visit; preview: Preview; line: LineTest; joining: boolean; problem: string }
   | { at: "inside"; visit: Visit; preview: Preview; call: Call }
   | { at: "ended"; visit: Visit; how: Ending };
 
@@ -92,12 +93,14 @@ function begin(visit: Visit): void {
 function prepare(visit: Visit, problem = ""): void {
   close(stage.value, visit);
   const preview = new Preview(visit.session.modality.value);
-  stage.value = { at: "prejoin", visit, preview, joining: false, problem };
+  const line = new LineTest(visit.session);
+  stage.value = { at: "prejoin", visit, preview, line, joining: false, problem };
   void preview.start();
 }
 
-async function join(visit: Visit, preview: Preview): Promise<void> {
-  stage.value = { at: "prejoin", visit, preview, joining: true, problem: "" };
+async function join(visit: Visit, preview: Preview, line: LineTest): Promise<void> {
+  line.stop();
+  stage.value = { at: "prejoin", visit, preview, line, joining: true, problem: "" };
   keepTicket(again(visit));
   const call = new Call(visit.session, visit.ticket.key !== null, (how) => finish(call, visit, how));
   try {
@@ -128,6 +131,7 @@ function over(link: Link): void {
 /** Lets go of what a stage holds, but not of the visit that goes on. */
 function close(left: Stage, goesOn?: Visit): void {
   if (left.at === "prejoin" || left.at === "inside") left.preview.stop();
+  if (left.at === "prejoin") left.line.stop();
   if ("visit" in left && left.visit !== goesOn) left.visit.session.close();
 }
 
@@ -143,6 +147,7 @@ effect(() => {
   if (!("visit" in now) || now.visit.ticket.role === "therapist") return void (exitNow.value = null);
   const stop = (): void => {
     if (now.at === "prejoin" || now.at === "inside") now.preview.stop();
+    if (now.at === "prejoin") now.line.stop();
     if (now.at === "inside") now.call.silence();
   };
   const session = now.at === "ended" ? null : now.visit.session;
@@ -170,9 +175,10 @@ export function App() {
           ticket={now.visit.ticket}
           view={now.visit.session.view.value}
           preview={now.preview}
+          line={now.line}
           joining={now.joining}
           problem={now.problem}
-          join={() => void join(now.visit, now.preview)}
+          join={() => void join(now.visit, now.preview, now.line)}
         />
       );
     case "inside":

@@ -1,8 +1,10 @@
-// Before the call: see oneself, try microphone and speaker, choose devices, then join. Nothing is sent from here.
+// Before the call: see oneself, try microphone and speaker, choose devices, have the line tested, then join. Nobody sees
+// or hears anything from here.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { canChooseSpeaker, chosen, remember, type DeviceKind } from "../devices";
 import { roleWord } from "../people";
+import type { LineTest } from "../line/line-test";
 import type { Preview } from "../preview";
 import { meter, playTestSound } from "../sound";
 import { t } from "../texts";
@@ -10,6 +12,7 @@ import type { Ticket } from "../ticket";
 import type { SessionView } from "../view";
 import { DeviceSelect } from "./device-select";
 import { Icon } from "./icons";
+import { Line } from "./line";
 import { PreviewPicture, PreviewSwitches } from "./mirror";
 import { Page } from "./page";
 import { Planned } from "./planned";
@@ -18,24 +21,30 @@ interface Props {
   ticket: Ticket;
   view: SessionView | null;
   preview: Preview;
+  line: LineTest;
   joining: boolean;
   problem: string;
   join: () => void;
 }
 
-export function Prejoin({ ticket, view, preview, joining, problem, join }: Props) {
+export function Prejoin({ ticket, view, preview, line, joining, problem, join }: Props) {
   const role = roleWord(ticket.role);
+  // Therapists know their line, and ask when they wonder.
+  const isTested = ticket.role === "client" || ticket.role === "guest";
   const trouble = problem || (preview.problem.value ? t(preview.problem.value) : "");
   const title = ticket.name ? t("prejoin.title_name", { name: ticket.name }) : t("prejoin.title");
   return (
     <Page title={title} wide={preview.hasMicrophone}>
       <div class={preview.hasMicrophone ? "prejoin" : "stack"}>
         {preview.hasMicrophone && (
-          <section class="mirror" aria-label={t("prejoin.preview")}>
-            {preview.hasCamera && <PreviewPicture preview={preview} />}
-            <PreviewSwitches preview={preview} busy={joining || preview.starting.value} />
-            <Level preview={preview} />
-          </section>
+          <div class="stack">
+            <section class="mirror" aria-label={t("prejoin.preview")}>
+              {preview.hasCamera && <PreviewPicture preview={preview} />}
+              <PreviewSwitches preview={preview} busy={joining || preview.starting.value} />
+              <Level preview={preview} />
+            </section>
+            <Line line={line} view={view} byItself={isTested && !joining && !preview.starting.value} />
+          </div>
         )}
         <section class="stack" aria-label={t("prejoin.devices")}>
           <Planned view={view} />

@@ -1,15 +1,43 @@
-// Who waits, letting them in or not, and the message that they see meanwhile.
+// Who waits, what their line was found to carry, letting them in or not, and the message that they see meanwhile.
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { knownLines } from "../../line/line-test";
+import type { Verdict } from "../../line/verdict";
 import type { Session } from "../../session";
-import { t, tn } from "../../texts";
+import { t, tn, type TextKey } from "../../texts";
 import { CommandButton } from "../command";
 import { roleWord } from "../../people";
 
 /** As long as the server takes. */
 const MAX_MESSAGE = 1_000;
 
+/** Somebody may test anew while they wait, on another tab or device. */
+const ASK_AGAIN_MS = 15_000;
+
+const LINES: Record<Verdict, TextKey> = {
+  good: "lead.line_good",
+  fair: "lead.line_fair",
+  weak: "lead.line_weak",
+  poor: "lead.line_poor",
+  blocked: "lead.line_blocked",
+};
+
+/** What is known of the lines of those who wait. Asked for only while somebody does. */
+function useLines(session: Session, waiting: string) {
+  const lines = useSignal<Readonly<Record<string, Verdict>>>({});
+  useEffect(() => {
+    if (!waiting) return;
+    const ask = (): void => void knownLines(session).then((known) => (lines.value = known));
+    ask();
+    const timer = setInterval(ask, ASK_AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [session, waiting]);
+  return lines.value;
+}
+
 export function WaitingList({ session }: { session: Session }) {
   const waiting = session.view.value?.people?.filter(({ place }) => place === "waiting") ?? [];
+  const lines = useLines(session, waiting.map(({ identity }) => identity).join(" "));
   return (
     <section class="panel-section" aria-labelledby="waiting-title">
       <h3 id="waiting-title" tabIndex={-1}>
@@ -21,11 +49,13 @@ export function WaitingList({ session }: { session: Session }) {
       <ul class="plain">
         {waiting.map(({ identity, name, role, consented, line }) => {
           const shown = name || t("call.unnamed");
+          const known = lines[identity];
           const words = [roleWord(role), line === "lost" && t("lead.line_lost"), !consented && t("lead.reading")];
           return (
             <li key={identity} class="person">
               <p class="person-name">{shown}</p>
               <p class="quiet">{words.filter(Boolean).join(" · ")}</p>
+              {known && <p class="quiet">{t(LINES[known])}</p>}
               <div class="choices">
                 <CommandButton
                   session={session}
