@@ -24,6 +24,11 @@ const { parseLink, readTicket, handOverLink } = await load("ticket.ts");
 const { EventParser } = await load("sse.ts");
 const { standing } = await load("standing.ts");
 const { qrPath } = await load("qr.ts");
+const { Load, Arrivals } = await load("line/load.ts");
+const { Beats } = await load("line/beats.ts");
+const { verdict, advice } = await load("line/verdict.ts");
+const { read, write, micros } = await load("line/wire.ts");
+const { Carried, isMissing } = await load("carried.ts");
 
 const STAGES = [];
 for (const width of [320, 336, 600, 740, 1024, 1256, 1900, 3816]) {
@@ -211,4 +216,92 @@ test("every language has every text with the same places to fill", () => {
       assert.deepEqual(places(text), places(english[key]), `${file}: ${key}`);
     }
   }
+});
+
+/** A load over a line of `kbps` with 20 ms each way: the last report, and the longest queue in ms. */
+function loadOver(kbps) {
+  const [way, size] = [20, 1_190 * 8];
+  const [load, arrivals] = [new Load(0), new Arrivals()];
+  const [arriving, reports] = [[], []];
+  let [free, longest] = [0, 0];
+  for (let now = 0; now < 3_000; now += 1) {
+    while (load.poll(now, 0) !== null) {
+      free = Math.max(free, now) + size / kbps;
+      longest = Math.max(longest, free - now);
+      arriving.push({ at: free + way, sent: now });
+    }
+    // The clocks differ by as much as they can.
+    while (arriving[0]?.at <= now) {
+      const { at, sent } = arriving.shift();
+      arrivals.take(1_100, micros(sent + 4_294_900), micros(at), at);
+    }
+    if (now % 50 === 0) reports.push({ at: now + way, report: arrivals.report() });
+    while (reports[0]?.at <= now) load.heard(reports.shift().report, now);
+  }
+  return { ...arrivals.report(), longest };
+}
+
+test("a load knows its line within a twentieth and leaves its queue short", () => {
+  for (const kbps of [1_000, 1_700, 2_000, 2_500, 3_000, 4_000]) {
+    const found = loadOver(kbps);
+    assert.ok(Math.abs(found.kbps - kbps) <= kbps / 20, `${kbps}: ${JSON.stringify(found)}`);
+    assert.ok(found.longest <= 400, `${kbps}: ${JSON.stringify(found)}`);
+  }
+  assert.ok(loadOver(100_000).kbps >= 3_800);
+});
+
+test("loss and round trip of a quiet line are those of its echoes, each way", () => {
+  const beats = new Beats();
+  for (let number = 0; number < 100; number += 1) {
+    beats.sent += 1;
+    const isLostUp = number % 10 === 3;
+    const isLostDown = number % 20 === 7;
+    if (isLostUp || isLostDown) continue;
+    const arrived = number - Math.floor((number + 6) / 10) + 1;
+    beats.heard(number, micros(number * 10), micros(5_000 + number * 10 + 20), arrived, micros(number * 10 + 45));
+  }
+  assert.deepEqual(beats.quality(), { loss_percent: 10, jitter_ms: 0, round_trip_ms: 45 });
+});
+
+test("a line is called what it carries, and one worse when it is unsteady", () => {
+  const line = (kbps, words = {}) => verdict({ down_kbps: 9_000, up_kbps: kbps, loss_percent: 0, jitter_ms: 3, round_trip_ms: 30, ...words });
+  assert.deepEqual([4_000, 2_000, 1_999, 800, 799, 200, 199].map((kbps) => line(kbps)), ["good", "good", "fair", "fair", "weak", "weak", "poor"]);
+  for (const unsteady of [{ loss_percent: 5 }, { jitter_ms: 60 }, { round_trip_ms: 600 }]) {
+    assert.deepEqual([line(4_000, unsteady), line(1_000, unsteady)], ["fair", "weak"]);
+  }
+  assert.equal(line(4_000, { loss_percent: 40 }), "poor");
+  assert.ok(["fair", "weak", "poor", "blocked"].every((one) => advice(one).length > 0));
+});
+
+test("messages of a line test read as they were written, and nothing else does", () => {
+  const echo = write("echo", 1, 2, 4_294_967_295, 4);
+  assert.deepEqual(read(echo), { kind: "echo", numbers: [1, 2, 4_294_967_295, 4] });
+  assert.deepEqual([echo.byteLength, write("load", 0, 0).byteLength, write("ask").byteLength], [100, 1_100, 1]);
+  assert.deepEqual([...new Uint8Array(write("report", 258, 0, 1))], [5, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1]);
+  for (const bytes of [[], [0], [6, 1, 1, 1, 1], [1, 0, 0]]) assert.equal(read(new Uint8Array(bytes).buffer), null);
+});
+
+test("another way is shown when sound is missing for long, and not for a stall", () => {
+  const carried = new Carried();
+  const over = (missing, from, to) => {
+    const said = [];
+    for (let at = from; at <= to; at += 2_000) said.push(carried.take(missing, at));
+    return said.at(-1);
+  };
+  assert.equal(over(true, 0, 8_000), true, "a stall");
+  assert.equal(over(false, 10_000, 12_000), true);
+  assert.equal(over(true, 14_000, 22_000), true, "another one counts anew");
+  assert.equal(over(true, 24_000, 24_000), false);
+  assert.equal(over(false, 26_000, 28_000), false, "a moment of sound is not a call");
+  assert.equal(over(false, 30_000, 32_000), true);
+});
+
+test("a voice is missing when nothing comes of it or a third is made up", () => {
+  const voices = (samples, concealed, packets) => new Map([["a", { samples, concealed, packets }]]);
+  const before = voices(1_000, 0, 50);
+  assert.ok(!isMissing(before, voices(97_000, 1_000, 150)));
+  assert.ok(isMissing(before, voices(97_000, 40_000, 120)));
+  assert.ok(isMissing(before, voices(97_000, 0, 50)), "nothing came");
+  assert.ok(!isMissing(before, voices(0, 0, 0)), "it began anew");
+  assert.ok(!isMissing(new Map(), voices(0, 0, 0)) && !isMissing(before, new Map()), "or there is none");
 });

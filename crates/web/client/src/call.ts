@@ -3,22 +3,27 @@ import { batch, computed, effect, signal } from "@preact/signals";
 import { ExternalE2EEKeyProvider, Room, RoomEvent, Track, type RemoteTrack } from "livekit-client";
 import type { DisconnectReason, LocalAudioTrack, LocalVideoTrack, Participant, TrackPublication } from "livekit-client";
 import E2eeWorker from "livekit-client/e2ee-worker?worker";
+import { Carried, isMissing, type Voice, type Voices } from "./carried";
 import { Chat } from "./chat";
 import { chosen, LIVEKIT_KINDS, remember, wanted, type DeviceKind } from "./devices";
 import { isExiting } from "./exit";
 import { captureAudio, captureVideo, roomOptions } from "./media";
-import { others, person, type Person } from "./people";
+import { others, person, ROLE_ATTRIBUTE, type Person } from "./people";
 import type { Preview } from "./preview";
 import { deviceProblem, ending, type Ending } from "./problems";
 import type { Session } from "./session";
 import { standing } from "./standing";
 import { t } from "./texts";
 import type { Ticket } from "./ticket";
+import { sameRoom } from "./view";
 
 export type Connection = "connecting" | "connected" | "reconnecting";
 
 /** Media and the session's view come by two ways. People who appear or vanish this close to a move of my own did not move. */
 const MOVE_SETTLES_MS = 1_500;
+
+/** How often it is asked whether voices get through. */
+const LISTEN_MS = 2_000;
 
 /** After any of these the snapshot of people is taken anew: with at most a dozen people that is cheaper than care. */
 const CHANGES_PEOPLE = [
@@ -51,6 +56,8 @@ export class Call {
   readonly soundBlocked = signal(false);
   /** Whether what the preview had belongs to the call now. */
   readonly started = signal(false);
+  /** Whether sound gets through; if it does not for long, another way is shown. */
+  readonly carriesSound = signal(true);
   /** The newest thing worth telling: shown for a while and read out. The number makes equal texts distinct. */
   readonly notice = signal<{ id: number; text: string }>({ id: 0, text: "" });
 
@@ -75,6 +82,9 @@ export class Call {
   #wasWaiting = false;
   #handingOverUntil = 0;
   readonly #stopWatching: () => void;
+  readonly #carried = new Carried();
+  #voices: Voices = new Map();
+  #listening: ReturnType<typeof setInterval> | undefined;
   readonly #enginesFollowed = new WeakSet<object>();
 
   constructor(
@@ -112,6 +122,7 @@ export class Call {
       await this.#room.setE2EEEnabled(true);
     }
     await this.#room.connect(location.origin.replace(/^http/, "ws"), ticket.token);
+    this.#listening = setInterval(() => void this.#listenToVoices(), LISTEN_MS);
     this.#update();
   }
 
@@ -173,12 +184,44 @@ export class Call {
     document.querySelectorAll("body > audio").forEach((element) => element.remove());
     window.removeEventListener("pagehide", this.#goodbye);
     this.#stopWatching();
+    clearInterval(this.#listening);
     const circumstances = {
       leaving: this.#leaving,
       waiting: this.#wasWaiting,
       handingOver: performance.now() < this.#handingOverUntil,
     };
     this.#ended(ending(reason, circumstances));
+  }
+
+  async #listenToVoices(): Promise<void> {
+    const voices = await this.#heard();
+    const isLost = this.connection.value === "reconnecting" || this.self.value?.line === "lost";
+    const missing = isLost || isMissing(this.#voices, voices);
+    this.#voices = voices;
+    this.carriesSound.value = this.#carried.take(missing, performance.now());
+  }
+
+  /** What has arrived of each voice that is certainly sent to me: floor and shared rooms keep some back. */
+  async #heard(): Promise<Voices> {
+    const heard = new Map<string, Voice>();
+    for (const participant of this.#room.remoteParticipants.values()) {
+      const { track, isMuted } = participant.getTrackPublication(Track.Source.Microphone) ?? {};
+      if (!track || isMuted || !this.#mustHear(participant)) continue;
+      const report = await track.getRTCStatsReport().catch(() => undefined);
+      for (const one of (report?.values() ?? []) as Iterable<RTCInboundRtpStreamStats>) {
+        if (one.type !== "inbound-rtp") continue;
+        const concealed = (one.concealedSamples ?? 0) - (one.silentConcealedSamples ?? 0);
+        heard.set(track.sid ?? one.id, { samples: one.totalSamplesReceived ?? 0, concealed, packets: one.packetsReceived ?? 0 });
+      }
+    }
+    return heard;
+  }
+
+  #mustHear({ identity, attributes }: Participant): boolean {
+    const view = this.session.view.value;
+    if (!view) return true;
+    const isLed = view.me.role === "therapist" || attributes[ROLE_ATTRIBUTE] === "therapist";
+    return isLed && sameRoom(view, view.me.identity, identity) === "apart";
   }
 
   /**

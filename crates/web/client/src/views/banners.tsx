@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Call } from "../call";
 import { t, tn } from "../texts";
+import { BackupPlan } from "./backup-plan";
 import { panelOpen } from "./lead/panel";
 import { NewestNote } from "./lead/private-notes";
 
@@ -19,6 +20,12 @@ export function Banners({ call }: { call: Call }) {
     <div class="banners">
       <div role="alert">
         {call.connection.value === "reconnecting" && <p class="banner banner-warn">{t("call.reconnecting")}</p>}
+        {!call.carriesSound.value && (
+          <div class="banner banner-warn not-carried">
+            <p>{t("call.not_carried")}</p>
+            <BackupPlan view={session.view.value} />
+          </div>
+        )}
         {refusal && <p class="banner banner-warn">{refusal}</p>}
         {session.freshness.value === "stale" && call.connection.value === "connected" && (
           <p class="banner banner-warn">{t("call.stale")}</p>

@@ -37,8 +37,9 @@ export function Tile({ person, size, mirrored = false, corner = false }: Props) 
       {person.camera ? (
         <Picture track={person.camera} mirrored={mirrored} label={person.self ? t("prejoin.preview") : person.name} />
       ) : (
-        <NoPicture person={person} corner={corner} />
+        <NoPicture person={person} words={corner ? "" : t("call.camera_off")} />
       )}
+      {person.camera && person.paused && <NoPicture person={person} words={t("call.picture_paused")} paused />}
       <div class="plate">
         {person.speaking && <SpeakingBars />}
         {!person.microphone && <Icon name="microphone-off" />}
@@ -51,13 +52,14 @@ export function Tile({ person, size, mirrored = false, corner = false }: Props) 
   );
 }
 
-function NoPicture({ person, corner }: { person: Person; corner: boolean }) {
+/** In place of a picture, or over one that stands still: its element must stay, as an unseen one is not sent any more. */
+function NoPicture({ person, words, paused = false }: { person: Person; words: string; paused?: boolean }) {
   return (
-    <div class="no-picture">
+    <div class={paused ? "no-picture picture-paused" : "no-picture"} role={paused ? "status" : undefined}>
       <span class="initials" aria-hidden="true">
         {initials(person.name)}
       </span>
-      {!corner && <span class="tile-words">{t("call.camera_off")}</span>}
+      {words && <span class="tile-words">{words}</span>}
     </div>
   );
 }
@@ -71,13 +73,8 @@ function hiddenWords(person: Person): string {
 
 /** Nothing while all is well: numbers and bars would only make people watch them. */
 function Line({ person }: { person: Person }) {
-  const words = person.paused
-    ? t("call.picture_paused")
-    : person.line === "weak"
-      ? t("call.connection_weak")
-      : person.line === "lost"
-        ? t("call.connection_lost")
-        : "";
+  const words =
+    person.line === "weak" ? t("call.connection_weak") : person.line === "lost" ? t("call.connection_lost") : "";
   if (!words) return null;
   return (
     <p class="line">
