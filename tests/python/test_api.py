@@ -3,7 +3,9 @@
 Run with the project's own Python: `.tools/venv/bin/python -m unittest discover -s tests/python`.
 """
 
+import asyncio
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -144,8 +146,11 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
             shown = pages["a"].view(session)["consent"]
             self.assertEqual((shown["text"], shown["accepted"]), ("We talk.", False))
             version = {"id": shown["id"], "sha256": shown["sha256"]}
-            self.refused(pages["a"], "POST", f"/sessions/{session}/consents", "not-possible", 409,
-                         {"id": "v2", "sha256": shown["sha256"]})
+            self.assertEqual(shown["sha256"], hashlib.sha256("We talk.".encode()).hexdigest())
+            for other in ({"id": "v2"}, {"sha256": hashlib.sha256(b"We record.").hexdigest()}):
+                self.refused(pages["a"], "POST", f"/sessions/{session}/consents", "other-consent-text", 409,
+                             version | other)
+            self.assertFalse(pages["a"].view(session)["consent"]["accepted"])
             pages["a"].must("POST", f"/sessions/{session}/consents", version)
             self.assertTrue(pages["a"].view(session)["consent"]["accepted"])
         kept = self.api.must("GET", f"/sessions/{session}/consents")["consents"]
@@ -259,6 +264,26 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
                 pages["t"].must("PUT", f"/sessions/{session}/lock", {"locked": True})
                 while not (await view())["session"]["locked"]:
                     pass
+
+    async def test_a_text_that_changes_while_it_is_shown_is_shown_anew_under_its_own_hash(self):
+        session, pages = self.couple(waiting_room=False, consent={"id": "v1", "text": "We talk."})
+        async with Seat(self.server.url, pages["a"].secret) as seat:
+            headers = {"authorization": f"Bearer {pages['a'].secret}"}
+            async with seat.http.get(f"{pages['a'].base}/sessions/{session}/view/stream", headers=headers) as got:
+                async def consent():
+                    while not (line := await asyncio.wait_for(got.content.readline(), 15)).startswith(b"data: "):
+                        pass
+                    return json.loads(line.removeprefix(b"data: "))["consent"]
+
+                self.assertEqual((await consent())["text"], "We talk.")
+                read = self.api.ask("GET", f"/sessions/{session}")
+                edit = {"policy": {"consent": {"id": "v2", "text": "We talk and draw."}}}
+                self.api.must("PATCH", f"/sessions/{session}", edit, if_match=read.headers["etag"])
+                while (shown := await consent())["id"] != "v2":
+                    if "text" in shown:
+                        self.assertEqual(shown["text"], "We talk.")
+                self.assertEqual(shown["text"], "We talk and draw.")
+                self.assertEqual(shown["sha256"], hashlib.sha256(b"We talk and draw.").hexdigest())
 
     # What it refuses.
 

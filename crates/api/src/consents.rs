@@ -27,7 +27,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             .own(Seats::Everyone)
             .takes::<AcceptWords>()
             .gives_nothing()
-            .refuses(REFUSALS),
+            .refuses(REFUSALS)
+            .refuses(&[Kind::OtherConsentText]),
         get(path, "listConsents", "List who accepted what, and when.", list)
             .tag("consents")
             .seat(Scope::SessionsRead, Seats::Therapists)

@@ -81,6 +81,7 @@ kinds! {
     SessionFull = 409 "session-full" "The session is full.",
     InCheckIn = 409 "participant-in-check-in" "A participant is in another check-in.",
     NoTherapist = 409 "no-therapist" "There is no therapist for this, or it is not clear which.",
+    OtherConsentText = 409 "other-consent-text" "Another text, or another version of it, is to be accepted.",
     NotPossible = 409 "not-possible" "This does not go together with how the session is.",
     LimitReached = 409 "limit-reached" "A limit of the session was reached.",
     PreconditionRequired = 428 "precondition-required" "An If-Match header with the ETag is needed.",
@@ -198,6 +199,7 @@ impl From<Refusal> for Kind {
             Refusal::UnknownCheckIn => Self::CheckInNotFound,
             Refusal::InCheckIn => Self::InCheckIn,
             Refusal::NoTherapist => Self::NoTherapist,
+            Refusal::OtherText => Self::OtherConsentText,
             Refusal::NotOpenYet => Self::SessionNotOpen,
             Refusal::NotAllowed | Refusal::EncryptionRequired | Refusal::Removed | Refusal::Denied => Self::NotAllowed,
             Refusal::Invalid

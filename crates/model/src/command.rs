@@ -430,6 +430,9 @@ pub enum Refusal {
     /// No therapist is there to lead it, or it is not clear which.
     #[error("no therapist to lead the check-in")]
     NoTherapist,
+    /// Not the text that is to be accepted now.
+    #[error("another text is to be accepted")]
+    OtherText,
     /// A bug of ours ended it.
     #[error("internal error")]
     Internal,

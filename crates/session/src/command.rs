@@ -159,7 +159,7 @@ impl Session {
     /// Only the text that is asked for now can be accepted.
     fn accept_consent(&mut self, identity: &Identity, text: ConsentText) -> Result<(), CommandRefusal> {
         if self.policy().consent.as_ref() != Some(&text) {
-            return Err(CommandRefusal::Invalid);
+            return Err(CommandRefusal::OtherText);
         }
         let person = self.known_mut(identity)?;
         if person.consent.as_ref() != Some(&text) {

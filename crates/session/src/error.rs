@@ -106,9 +106,12 @@ pub enum CommandRefusal {
     /// No therapist is there to lead it, or it is not clear which.
     #[error("no therapist to lead the check-in")]
     NoTherapist,
-    /// Contradicts itself or the session's own text.
+    /// Contradicts itself or the session.
     #[error("the request is not valid")]
     Invalid,
+    /// Not the text that the session asks for now, word for word.
+    #[error("another text is to be accepted")]
+    OtherText,
     /// Beyond a limit of the session.
     #[error("a limit was reached")]
     Limit,
@@ -127,6 +130,7 @@ impl From<CommandRefusal> for Refusal {
             CommandRefusal::InCheckIn => Self::InCheckIn,
             CommandRefusal::NoTherapist => Self::NoTherapist,
             CommandRefusal::Invalid => Self::Invalid,
+            CommandRefusal::OtherText => Self::OtherText,
             CommandRefusal::Limit => Self::Limit,
         }
     }

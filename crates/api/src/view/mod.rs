@@ -17,6 +17,7 @@ use futures_util::stream::{self, Stream};
 use parlour_model::session::SessionPhase;
 use parlour_model::view::Viewer;
 use parlour_model::{Command, Refusal, Reply as EngineReply, SessionId, SessionView};
+use parlour_store::{hex, sha256};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
@@ -105,8 +106,9 @@ fn viewer_of(caller: &Caller) -> Viewer {
 }
 
 async fn once(State(api): State<ApiState>, caller: Caller, At(session): At<SessionId>) -> Result<Reply, Problem> {
+    let view = of(&api, &session, viewer_of(&caller)).await?;
     let texts = Texts::of(&api, &session).await?;
-    Ok(Reply::ok(&texts.with(of(&api, &session, viewer_of(&caller)).await?)?)?)
+    Ok(Reply::ok(&texts.with(view)?)?)
 }
 
 async fn people(State(api): State<ApiState>, At(session): At<SessionId>) -> Result<Reply, Problem> {
@@ -127,7 +129,8 @@ pub(crate) async fn of(api: &ApiState, session: &SessionId, viewer: Viewer) -> R
 /// What the worker does not hold.
 struct Texts {
     backup_plan: Option<BackupPlanWords>,
-    consent: Option<String>,
+    /// With its SHA-256.
+    consent: Option<(String, String)>,
 }
 
 /// A view with its texts.
@@ -143,7 +146,7 @@ impl Texts {
         match sessions::row(api, session).await {
             Ok(row) => Ok(Self {
                 backup_plan: row.spec.backup_plan.0.as_ref().map(BackupPlanWords::from),
-                consent: row.spec.consent_text,
+                consent: row.spec.consent_text.map(|text| (hex(&sha256(text.as_bytes())), text)),
             }),
             // A room opened by a token alone has none.
             Err(problem) if problem.kind() == Kind::SessionNotFound => Ok(Self { backup_plan: None, consent: None }),
@@ -151,10 +154,18 @@ impl Texts {
         }
     }
 
+    /// Whether the text that this view asks to be accepted is among them.
+    fn have_that_of(&self, view: &SessionView) -> bool {
+        let known = self.consent.as_ref().map(|(sha256, _)| sha256.as_str());
+        view.consent.as_ref().is_none_or(|asked| known == Some(asked.sha256.as_str()))
+    }
+
+    /// A text is shown under its own hash only: the session may ask for another one by now.
     fn with(&self, view: SessionView) -> Result<Whole, Kind> {
+        let text = self.consent.as_ref().filter(|_| self.have_that_of(&view)).map(|(_, text)| text.as_str());
         let mut view = serde_json::to_value(view).map_err(|_| Kind::Internal)?;
-        if let (Some(consent), Some(text)) = (view.get_mut("consent").and_then(Value::as_object_mut), &self.consent) {
-            consent.insert("text".to_owned(), text.as_str().into());
+        if let (Some(consent), Some(text)) = (view.get_mut("consent").and_then(Value::as_object_mut), text) {
+            consent.insert("text".to_owned(), text.into());
         }
         Ok(Whole { view, backup_plan: self.backup_plan.clone() })
     }
@@ -204,6 +215,9 @@ impl Watch {
             let told = news.notified();
             let view = of(&self.api, &self.session, self.viewer.clone()).await.ok()?;
             self.is_over = view.session.phase == SessionPhase::Ended;
+            if !self.texts.have_that_of(&view) {
+                self.texts = Texts::of(&self.api, &self.session).await.ok()?;
+            }
             let json = serde_json::to_string(&self.texts.with(view).ok()?).ok()?;
             if json != self.last {
                 self.last.clone_from(&json);

@@ -83,6 +83,7 @@ fn refusal_status(refusal: Refusal) -> StatusCode {
         | Refusal::NoHandOver
         | Refusal::NotPresent
         | Refusal::NotWaiting
+        | Refusal::OtherText
         | Refusal::InCheckIn
         | Refusal::NoTherapist => StatusCode::FORBIDDEN,
         Refusal::Invalid => StatusCode::BAD_REQUEST,
@@ -113,6 +114,7 @@ fn refusal_word(refusal: Refusal) -> &'static str {
         Refusal::NoHandOver => "no_hand_over",
         Refusal::NotPresent => "not_present",
         Refusal::NotWaiting => "not_waiting",
+        Refusal::OtherText => "other_text",
         Refusal::UnknownCheckIn => "unknown_check_in",
         Refusal::InCheckIn => "in_check_in",
         Refusal::NoTherapist => "no_therapist",

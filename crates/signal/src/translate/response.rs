@@ -200,6 +200,7 @@ fn reason(refusal: Refusal) -> Reason {
         | Refusal::DuplicateIdentity
         | Refusal::NotPresent
         | Refusal::NotWaiting
+        | Refusal::OtherText
         | Refusal::InCheckIn
         | Refusal::NoTherapist => Reason::InvalidRequest,
         Refusal::Ended | Refusal::Draining | Refusal::Internal => Reason::UnclassifiedError,

@@ -1,6 +1,8 @@
 // What a person must know and agree to before the session: the clinic's text in its version, and the recorder where one
 // may come. Nothing is sent to anybody from here.
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { isTextOf } from "../consent";
 import { t } from "../texts";
 import type { Session } from "../session";
 import type { Consent } from "../view";
@@ -16,10 +18,23 @@ interface Props {
 export function Notice({ consent, session, accept, decline }: Props) {
   const agreed = useSignal(false);
   const missing = useSignal(false);
+  const differs = useSignal(false);
+  const checked = useSignal(false);
+  useEffect(() => {
+    const { text, sha256 } = consent;
+    // A tick is for the text it was made under.
+    [agreed.value, checked.value, differs.value] = [false, text == null, false];
+    if (text == null) return;
+    // Until it is known nothing can be accepted; what cannot be checked is not accepted either.
+    isTextOf(text, sha256).then(
+      (same) => ([checked.value, differs.value] = [same, !same]),
+      () => ([checked.value, differs.value] = [false, true]),
+    );
+  }, [consent.text, consent.sha256]);
   const proceed = (event: Event): void => {
     event.preventDefault();
     missing.value = !agreed.value;
-    if (agreed.value) accept();
+    if (agreed.value && checked.value) accept();
   };
   const recording = session.view.value?.session.recording ?? "never";
   return (
@@ -48,8 +63,13 @@ export function Notice({ consent, session, accept, decline }: Props) {
             {t("notice.missing")}
           </p>
         )}
+        {differs.value && (
+          <p class="problem" role="alert">
+            {t("notice.differs")}
+          </p>
+        )}
         <div class="choices">
-          <button class="primary" type="submit">
+          <button class="primary" type="submit" disabled={differs.value}>
             {t("notice.continue")}
           </button>
           <button class="secondary" type="button" onClick={decline}>
