@@ -41,8 +41,8 @@ const FIREFOX_PREFERENCES = {
 };
 
 /** A Chromium whose pages each have a context, hence a process, of their own. */
-export async function launchChromium(extraFlags = []) {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...CHROMIUM_FLAGS, ...extraFlags] });
+export async function launchChromium(extraFlags = [], executablePath = CHROMIUM) {
+  const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_FLAGS, ...extraFlags] });
   const watch = new Watch();
   const errors = [];
   const open = async (url, context = {}) => {

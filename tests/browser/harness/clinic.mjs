@@ -17,11 +17,11 @@ export const onNow = (minutes = 50) => ({
   policy: { end_after_schedule_minutes: 10 },
 });
 
-/** `where`: what is other than usual about the server's place (see `startServer`). */
-export async function openClinic(t, where = {}) {
+/** `where`: what is other than usual about the server's place (see `startServer`). `launch`: of its people's browser. */
+export async function openClinic(t, where = {}, launch = () => launchChromium()) {
   const server = await startServer(null, CLINIC, { ...HERE, ...where });
   t.after(() => server.stop());
-  const chromium = await launchChromium();
+  const chromium = await launch(server);
   t.after(() => chromium.close());
 
   /** With the clinic's key, or with somebody's session token. */
@@ -48,8 +48,8 @@ export async function openClinic(t, where = {}) {
   const invite = async (session, person) => (await make("POST", `/v1/sessions/${session}/tickets`, person)).link;
 
   /** Opens the person's link in a browser of their own. */
-  const visit = async (session, person, context) => {
-    const page = await chromium.open(await invite(session, person), context);
+  const visit = async (session, person, context, open = chromium.open) => {
+    const page = await open(await invite(session, person), context);
     return new Visitor(page, person.identity, person.name);
   };
 

@@ -1,5 +1,5 @@
 // Two network namespaces joined by a line of our making: `home`, where partners sit, and `outside`, where the server and
-// the therapist are. Needs root, `ip` and Python; `supported` says why not.
+// the therapist are, which tests reach as well. Needs root, `ip` and Python; `unsupported` says why not.
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -13,8 +13,10 @@ const ip = (...words) => run("ip", words);
 /** Addresses of RFC 5737: nobody's, so that a mistake cannot reach a real network. */
 const HOME = "198.51.100.2";
 export const OUTSIDE = "198.51.100.1";
+/** Of the tests themselves, for the server outside. */
+const HERE = "198.51.100.5";
 
-const NAMES = (number) => ({ home: `ph${number}`, outside: `po${number}`, homeDevice: `lh${number}`, outsideDevice: `lo${number}x` });
+const NAMES = (number) => ({ home: `ph${number}`, outside: `po${number}`, homeDevice: `lh${number}`, outsideDevice: `lx${number}`, door: `ld${number}`, doorOutside: `le${number}` });
 
 /** Why shaped paths cannot be had here, or `null`. */
 export async function unsupported() {
@@ -42,6 +44,7 @@ export async function openHomes({ browser = process.env.CHROMIUM_BIN ?? "/usr/bi
   const folder = await mkdtemp(join(tmpdir(), "parlour-paths-"));
   const close = async () => {
     line.kill();
+    await ip("link", "delete", names.door).catch(() => undefined);
     for (const namespace of [names.home, names.outside]) await ip("netns", "delete", namespace).catch(() => undefined);
     await rm(folder, { recursive: true, force: true });
   };
@@ -53,6 +56,7 @@ export async function openHomes({ browser = process.env.CHROMIUM_BIN ?? "/usr/bi
     await answers.next();
     await place(names.home, names.homeDevice, HOME, OUTSIDE);
     await place(names.outside, names.outsideDevice, OUTSIDE, HOME);
+    await openDoor(names);
   } catch (error) {
     await close();
     throw error;
@@ -77,4 +81,13 @@ async function place(namespace, device, address, other) {
   await within("link", "set", "lo", "up");
   await within("address", "add", address, "peer", other, "dev", device);
   await within("link", "set", device, "mtu", "1500", "up");
+}
+
+/** The server's address leads to it from here too. */
+async function openDoor({ outside, door, doorOutside }) {
+  await ip("link", "add", door, "type", "veth", "peer", "name", doorOutside, "netns", outside);
+  await ip("address", "add", HERE, "peer", OUTSIDE, "dev", door);
+  await ip("link", "set", door, "up");
+  await ip("-n", outside, "link", "set", doorOutside, "up");
+  await ip("-n", outside, "route", "add", HERE, "dev", doorOutside, "src", OUTSIDE);
 }

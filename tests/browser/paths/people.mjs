@@ -25,8 +25,10 @@ const SDK_OPTIONS = {
   },
 };
 
-export async function launch(executablePath, camera) {
-  const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_FLAGS, `--use-file-for-fake-video-capture=${camera}`] });
+/** `camera`: a film to send; without one it is Chromium's own test picture. */
+export async function launch(executablePath, camera = null) {
+  const film = camera ? [`--use-file-for-fake-video-capture=${camera}`] : [];
+  const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_FLAGS, ...film] });
   const html = await readFile(new URL("../pages/sdk.html", import.meta.url), "utf8");
   const script = await bundle();
   return {
