@@ -32,6 +32,7 @@ struct Shared {
     packets: IntCounterVec,
     drops: IntCounterVec,
     repairs: IntCounterVec,
+    lines: IntCounterVec,
     life: IntCounterVec,
     connections: IntCounterVec,
     data: IntCounterVec,
@@ -98,6 +99,11 @@ impl EngineMetrics {
                 &["stage", "reason"],
             )?,
             repairs: register.counters("parlour_repairs_total", "Repair and keyframe requests", &["what"])?,
+            lines: register.counters(
+                "parlour_lines_total",
+                "Receivers that joined the line of others with the same public address, and what their delays said",
+                &["what"],
+            )?,
             life: register.counters(
                 "parlour_lifecycle_total",
                 "What happened to participants and their connections",
@@ -173,6 +179,9 @@ impl Shared {
         raise(&self.repairs, &["probe_out"], all.sum(|one| one.totals.media.probes_out));
         raise(&self.repairs, &["padding_out"], all.sum(|one| one.totals.media.paddings_out));
         raise(&self.repairs, &["bound_out"], all.sum(|one| one.totals.media.bounds_out));
+        raise(&self.lines, &["joined"], all.sum(|one| one.totals.media.lines_joined));
+        raise(&self.lines, &["confirmed"], all.sum(|one| one.totals.media.lines_confirmed));
+        raise(&self.lines, &["refuted"], all.sum(|one| one.totals.media.lines_refuted));
         raise(&self.repairs, &["layer_switch"], all.sum(|one| one.totals.media.layer_switches));
     }
 

@@ -224,14 +224,14 @@ impl Control {
         match self.mode {
             Mode::Compete(competing) => self.compete(seen, target, elapsed, competing),
             Mode::Steady if seen.queue_low > high => self.begin_drain(seen, target),
-            Mode::Steady => self.steer(seen, trains, others, target, elapsed),
+            Mode::Steady => self.steer(seen, trains, target, elapsed),
             Mode::Drain(draining) => self.drain(seen, others, target, elapsed, draining),
         }
         if self.mode != Mode::Steady {
             trains.clear();
         }
         while let Some(train) = trains.take_probe() {
-            self.judge_probe(seen.now, &train, others);
+            self.judge_probe(seen.now, &train);
         }
         self.bound();
         self.consider_probe(seen.now, target);
@@ -295,6 +295,16 @@ impl Control {
             self.probing.cancel();
         }
         self.silence = Silence::No;
+    }
+
+    /// The line is only this share of what it was taken for.
+    pub(crate) fn keep(&mut self, share: f64) {
+        self.capacity *= share;
+        self.rate = self.capacity * UTILISATION;
+        self.best *= share;
+        self.mode = Mode::Steady;
+        self.probing.cancel();
+        self.bound();
     }
 
     pub(crate) fn brake(&mut self, bound: f64) {

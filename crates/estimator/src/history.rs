@@ -114,6 +114,16 @@ impl History {
         self.ring = larger;
     }
 
+    /// Bytes sent in this span, as far as is remembered.
+    pub(crate) fn sent_between(&self, from: u64, to: u64) -> f64 {
+        let mask = self.ring.len() - 1;
+        let newest_first = (1..=self.ring.len() as u64).map_while(|back| {
+            let seq = self.next.checked_sub(back)?;
+            self.ring[seq as usize & mask].filter(|sent| sent.seq == seq as u32 && sent.at >= from)
+        });
+        newest_first.filter(|sent| sent.at <= to).map(|sent| f64::from(sent.size())).sum()
+    }
+
     /// Bytes sent after the packet with this total.
     pub(crate) fn sent_since(&self, total: u32) -> u32 {
         self.total.wrapping_sub(total)

@@ -24,6 +24,9 @@ const MAX_MESSAGES_PER_INTERVAL: u32 = 8;
 const FRESH: u64 = 150_000;
 /// A queue of this much is worth comparing.
 const TELLING_QUEUE: f64 = 20_000.0;
+/// What is compared are delays of about a fifth of a second: a frame of one makes a queue that is gone before the other
+/// sends anything (a couple with a camera each was told apart within seconds).
+const STANDING: f64 = 0.2;
 
 /// Names a client of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +40,8 @@ struct Member {
     history: History,
     observer: Observer,
     last: Option<Observation>,
+    /// Its delay, smoothed.
+    standing: f64,
     brake: Brake,
     counters: Counters,
     agree: f64,
@@ -82,6 +87,7 @@ impl Line {
             history: History::new(),
             observer: Observer::new(),
             last: None,
+            standing: 0.0,
             brake: Brake::default(),
             counters: Counters::default(),
             agree: 0.0,
@@ -102,6 +108,34 @@ impl Line {
     pub fn leave(&mut self, id: MemberId) {
         self.members.retain(|member| member.id != id);
         self.update_demand();
+    }
+
+    /// A client turns out to be behind a line of its own: it takes along what is known of it, and its part of the capacity
+    /// is where either goes on from.
+    pub fn part(&mut self, id: MemberId) -> Option<(Self, MemberId)> {
+        let share = self.share(id);
+        let index = self.members.iter().position(|member| member.id == id)?;
+        let initial = Bitrate::bps((self.control.capacity * share) as u64);
+        let mut member = self.members.remove(index);
+        (member.agree, member.differ) = (0.0, 0.0);
+        let config = Config { initial, hint: None, ..self.config };
+        let control = Control::new(config);
+        let (epoch, next) = (self.epoch, self.next);
+        let mut line = Self { config: self.config, epoch, control, members: vec![member], next };
+        line.update_demand();
+        self.control.keep(1.0 - share);
+        for member in &mut self.members {
+            (member.agree, member.differ) = (0.0, 0.0);
+        }
+        self.update_demand();
+        Some((line, id))
+    }
+
+    /// How much this client counts beside the others.
+    pub fn set_weight(&mut self, id: MemberId, weight: f64) {
+        if let Some(member) = self.member_mut(id).filter(|_| weight.is_finite()) {
+            member.weight = weight.clamp(0.01, 1_000.0);
+        }
     }
 
     /// How many are here.
@@ -156,8 +190,10 @@ impl Line {
         member.note_feedback(at);
         member.silence = Silence::No;
         member.last = Some(seen);
+        member.standing += STANDING * (seen.queue_low - member.standing);
         member.acked = member.history.total_before(seen.ahead);
         self.compare(index, &seen);
+        self.note_others(index);
         let (combined, others) = self.combine(index, &seen);
         self.control.observe(&combined, &mut self.members[index].observer.trains, others);
         let bound = self.members[index].brake.bound();
@@ -228,13 +264,12 @@ impl Line {
         let scale = |bps: f64| Bitrate::bps((bps * share).max(0.0) as u64);
         let silence = self.member(id).map_or(Silence::No, |member| member.silence);
         let pacing = if silence == Silence::No { self.control.pacing_rate() } else { 0.0 };
-        let first = self.members.iter().find(|member| member.silence == Silence::No);
         Estimate {
             capacity: scale(self.control.capacity),
             target: scale(self.control.rate),
             confidence: self.control.confidence,
             pacing_rate: scale(pacing),
-            probe: self.control.probe().filter(|_| first.is_some_and(|first| first.id == id)),
+            probe: self.control.probe().filter(|_| self.prober() == Some(id)),
             state: match silence {
                 Silence::No => self.control.state(),
                 Silence::Hold => State::Hold,
@@ -280,12 +315,22 @@ impl Line {
         self.members.iter_mut().find(|member| member.id == id)
     }
 
+    /// Who sends the probes: one whose media could use what they find.
+    fn prober(&self) -> Option<MemberId> {
+        let mut heard = self.members.iter().filter(|member| member.silence == Silence::No);
+        let wants = |member: &&Member| member.demand > self.share(member.id) * self.control.rate;
+        heard.clone().find(wants).or_else(|| heard.next()).map(|member| member.id)
+    }
+
     fn update_demand(&mut self) {
         self.control.demand = self.members.iter().map(|member| member.demand.min(1e9)).sum();
     }
 
     /// Weighted max-min: who wants less than its share leaves the rest to the others.
     fn share(&self, id: MemberId) -> f64 {
+        if let [only] = &*self.members {
+            return if only.id == id { 1.0 } else { 0.0 };
+        }
         let rate = self.control.rate.max(1.0);
         let mut open: Vec<&Member> = self.members.iter().collect();
         let mut left = rate;
@@ -307,12 +352,13 @@ impl Line {
 
     fn compare(&mut self, index: usize, seen: &Observation) {
         let (mut agree, mut differ) = (0.0, 0.0);
+        let Some(mine) = self.members.get(index).map(|member| member.standing) else { return };
         for (other_index, other) in self.members.iter().enumerate() {
-            let Some(last) = other.last.filter(|last| last.now + FRESH > seen.now) else { continue };
-            if other_index == index || seen.queue_low.max(last.queue_low) < TELLING_QUEUE {
+            let is_fresh = other.last.is_some_and(|last| last.now + FRESH > seen.now);
+            if other_index == index || !is_fresh || mine.max(other.standing) < TELLING_QUEUE {
                 continue;
             }
-            let ratio = (seen.queue_low.min(last.queue_low) + 5_000.0) / (seen.queue_low.max(last.queue_low) + 5_000.0);
+            let ratio = (mine.min(other.standing) + 5_000.0) / (mine.max(other.standing) + 5_000.0);
             if ratio > 0.5 { agree += 1.0 } else { differ += 0.5 }
         }
         let member = &mut self.members[index];
@@ -323,6 +369,14 @@ impl Line {
             member.agree *= 0.5;
             member.differ *= 0.5;
         }
+    }
+
+    /// Tells the bursts of one member what the others sent beside them.
+    fn note_others(&mut self, index: usize) {
+        let (before, rest) = self.members.split_at_mut(index);
+        let Some((member, after)) = rest.split_first_mut() else { return };
+        let others = || before.iter().chain(&*after);
+        member.observer.trains.note_others(|from, to| others().map(|other| other.history.sent_between(from, to)).sum());
     }
 
     /// The line as all members see it, and what the others of `index` deliver.

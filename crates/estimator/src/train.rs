@@ -31,6 +31,10 @@ struct Open {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Train {
     pub(crate) bytes: f64,
+    /// Bytes that others of the line sent meanwhile; they took their time on the bottleneck. Known once looked for.
+    beside: Option<f64>,
+    /// First and last sending.
+    sent: (u64, u64),
     /// Seconds it took to send.
     pub(crate) sent_in: f64,
     /// Seconds it took to arrive, at least `sent_in`.
@@ -39,8 +43,19 @@ pub(crate) struct Train {
 }
 
 impl Train {
+    /// Of its own.
     pub(crate) fn arrival_rate(&self) -> f64 {
         self.bytes * 8.0 / self.arrived_in.max(1e-4)
+    }
+
+    fn all_bytes(&self) -> f64 {
+        self.bytes + self.beside.unwrap_or(0.0)
+    }
+
+    /// Of the line: with what others sent between its first and its last packet. What they send on average says little of
+    /// that: frames come 33 ms apart, and a probe lasts no longer.
+    pub(crate) fn line_rate(&self) -> f64 {
+        self.all_bytes() * 8.0 / self.arrived_in.max(1e-4)
     }
 }
 
@@ -97,7 +112,7 @@ impl Trains {
             Burst::Probe(id) => Some(id),
             _ => None,
         };
-        let train = Train { bytes: open.bytes as f64, sent_in, arrived_in, probe };
+        let train = Train { bytes: open.bytes as f64, beside: None, sent: open.sent, sent_in, arrived_in, probe };
         if probe.is_some() {
             self.finished.push_back(train);
             self.finished.truncate(4);
@@ -122,10 +137,17 @@ impl Trains {
         self.finished.pop_front()
     }
 
-    /// Frames not yet used: (number, bytes, rate they were sent at, rate they arrived at).
+    /// Counts what others sent beside bursts that are new.
+    pub(crate) fn note_others(&mut self, sent_between: impl Fn(u64, u64) -> f64) {
+        for train in self.done.iter_mut().chain(&mut self.finished).filter(|train| train.beside.is_none()) {
+            train.beside = Some(sent_between(train.sent.0, train.sent.1));
+        }
+    }
+
+    /// Frames not yet used: (number, bytes, rate they were sent at, rate they arrived at), others beside them included.
     pub(crate) fn summary(&self) -> (usize, f64, f64, f64) {
         let sum = |f: fn(&Train) -> f64| self.done.iter().map(f).sum::<f64>();
-        let (bytes, sent, arrived) = (sum(|t| t.bytes), sum(|t| t.sent_in), sum(|t| t.arrived_in));
+        let (bytes, sent, arrived) = (sum(Train::all_bytes), sum(|t| t.sent_in), sum(|t| t.arrived_in));
         (self.done.len(), bytes, bytes * 8.0 / sent.max(1e-4), bytes * 8.0 / arrived.max(1e-4))
     }
 

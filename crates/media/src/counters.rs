@@ -35,6 +35,12 @@ pub struct MediaCounters {
     pub paddings_out: u64,
     /// Bounds told to publishers (REMB).
     pub bounds_out: u64,
+    /// Receivers that joined the line of others with the same public address.
+    pub lines_joined: u64,
+    /// Of them, those whose delays confirmed it.
+    pub lines_confirmed: u64,
+    /// And those whose delays refuted it: they have a line of their own again.
+    pub lines_refuted: u64,
     /// Keyframe requests that came in.
     pub keyframe_requests_in: u64,
     /// Keyframe requests sent to publishers.

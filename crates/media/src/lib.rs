@@ -26,6 +26,7 @@ mod tick;
 
 pub use config::MediaConfig;
 pub use counters::MediaCounters;
+pub use egress::lines::Home;
 pub use error::{ForwardDrop, RtcpDrop, RtpDrop};
 pub use event::{MediaEvent, ReceiverReport, Transmit, TransmitKind};
 pub use parlour_estimator::TracePoint;

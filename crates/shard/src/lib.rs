@@ -11,6 +11,7 @@ mod data;
 mod demux;
 mod ghost;
 mod goodbye;
+mod home;
 mod join;
 mod names;
 mod negotiate;

@@ -261,7 +261,10 @@ impl Shard {
             self.culprit = Some((room, participant));
             let Some(event) = slot.peer.poll_event() else { return };
             match event {
-                PeerEvent::RouteChanged(route) => self.peers.learn(route.remote, key),
+                PeerEvent::RouteChanged(route) => {
+                    self.peers.learn(route.remote, key);
+                    self.in_room(room, now, |context| context.route_changed(participant, key, route.remote));
+                }
                 PeerEvent::UfragRetired(ufrag) => self.peers.ufrag_retired(key, &ufrag),
                 PeerEvent::ConsentLost => {
                     self.counters.consent_lost += 1;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod caps;
+mod couple;
 
 use std::time::Duration;
 

@@ -154,10 +154,10 @@ impl Control {
         self.probing.handle_sent(now, id, bytes);
     }
 
-    pub(super) fn judge_probe(&mut self, now: u64, train: &Train, others: f64) {
+    pub(super) fn judge_probe(&mut self, now: u64, train: &Train) {
         let Some(planned) = train.probe.and_then(|id| self.probing.take(id)) else { return };
-        let mut found = train.arrival_rate() + others;
-        let unsaturated = found > 0.85 * planned;
+        let mut found = train.line_rate();
+        let unsaturated = train.arrival_rate() > 0.85 * planned;
         if let Some(hint) = self.hinted.take()
             && found > HINT_CONFIRMED * planned
         {

@@ -34,7 +34,7 @@ const RETRY_SECONDS: f64 = 4.0;
 const SMOOTHING: f64 = 0.5;
 
 impl Control {
-    pub(super) fn steer(&mut self, seen: &Observation, trains: &mut Trains, others: f64, target: f64, elapsed: f64) {
+    pub(super) fn steer(&mut self, seen: &Observation, trains: &mut Trains, target: f64, elapsed: f64) {
         self.allowance *= 1.0 - 0.05 * elapsed;
         self.smooth += SMOOTHING * (seen.queue_low - self.smooth);
         // A bound found by losses is tried again little by little; sooner when nobody leans on it.
@@ -47,7 +47,7 @@ impl Control {
             };
             limit.rate *= 1.0 + growth * elapsed;
         }
-        self.grow_by_bursts(seen, trains, others, target);
+        self.grow_by_bursts(seen, trains, target);
         if !self.limited {
             let error = ((target - self.smooth) / target).clamp(-1.0, 1.0);
             let eager = seen.now < EAGER || self.capacity < BELOW_BEST * self.best;
@@ -70,9 +70,8 @@ impl Control {
         self.rate = self.capacity * UTILISATION * (1.0 + damping.clamp(DAMPING.0, DAMPING.1));
     }
 
-    fn grow_by_bursts(&mut self, seen: &Observation, trains: &mut Trains, others: f64, target: f64) {
+    fn grow_by_bursts(&mut self, seen: &Observation, trains: &mut Trains, target: f64) {
         let (count, bytes, sent, arrived) = trains.summary();
-        let (sent, arrived) = (sent + others, arrived + others);
         if count < 5 || bytes < 18_000.0 || sent < 1.15 * self.capacity || seen.queue_low > target {
             return;
         }

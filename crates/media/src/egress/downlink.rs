@@ -10,7 +10,8 @@ use parlour_model::{Bitrate, MediaKind};
 use parlour_rtp::{ExtensionKind, ExtensionMap};
 
 use crate::config::MediaConfig;
-use crate::egress::estimation::Estimation;
+use crate::egress::estimation::{Estimation, Written};
+use crate::egress::lines::{Home, Lines};
 use crate::egress::outgoing::{Form, Outgoing};
 use crate::egress::pacer::{Pacer, Turn};
 use crate::egress::packet::{Cached, Plan, write_padding_alone};
@@ -83,29 +84,36 @@ impl Downlink {
         }
     }
 
-    pub fn configure(&mut self, spec: &DownlinkSpec, config: &MediaConfig, now: Instant) {
+    pub fn configure(
+        &mut self,
+        spec: &DownlinkSpec,
+        (lines, home): (&mut Lines, Option<Home>),
+        config: &MediaConfig,
+        now: Instant,
+    ) {
         self.leg = spec.leg;
         self.extensions = spec.extensions;
         self.transport_cc = spec.transport_cc;
         let numbered = spec.transport_cc && spec.extensions.id(ExtensionKind::TransportCc).is_some();
         if numbered && config.estimate && self.estimation.is_none() {
-            self.estimation = Some(Box::new(Estimation::new(config, now)));
-            self.follow_line(config.repair_share, now);
+            self.estimation = Some(Box::new(Estimation::new(lines, home, config, now)));
+            self.follow_line(lines, config.repair_share, now);
         }
     }
 
-    /// Layers were chosen: what they take, and what all that is wanted would take, audio included.
-    pub fn note_layers(&mut self, spent: Bitrate, wanted: Bitrate) {
+    /// Layers were chosen: what they take, what all that is wanted would take, audio included, and how much that counts
+    /// beside what others on the line want.
+    pub fn note_layers(&mut self, lines: &mut Lines, spent: Bitrate, wanted: Bitrate, weight: f64) {
         self.spent = spent;
         if let Some(estimation) = &mut self.estimation {
-            estimation.handle_demand(wanted);
+            estimation.handle_demand(lines, wanted, weight);
         }
     }
 
     /// Takes over what the line is held to carry; whether layers should be chosen anew.
-    pub fn follow_line(&mut self, repair_share: f64, now: Instant) -> bool {
+    pub fn follow_line(&mut self, lines: &Lines, repair_share: f64, now: Instant) -> bool {
         let Some(estimation) = &mut self.estimation else { return false };
-        let allowance = estimation.allowance(self.spent);
+        let allowance = estimation.allowance(lines, self.spent);
         self.budget = allowance.budget;
         self.held = allowance.pace == Some(Bitrate::ZERO);
         self.repair.set_rate(allowance.budget.scaled(repair_share), now);
@@ -214,6 +222,7 @@ impl Downlink {
         item: &Outgoing,
         cached: Cached<'_>,
         moment: Moment,
+        lines: &mut Lines,
         buffer: &mut [u8],
     ) -> Result<usize, ForwardDrop> {
         let numbered = self.transport_cc && self.extensions.id(ExtensionKind::TransportCc).is_some();
@@ -238,7 +247,7 @@ impl Downlink {
                 (Form::Media, MediaKind::Audio) => PacketKind::Audio,
                 (Form::Media, MediaKind::Video) => PacketKind::Video,
             };
-            estimation.handle_sent(number, len, kind, item.timestamp, moment.now);
+            estimation.handle_sent(lines, Written { number, len, kind, frame: item.timestamp }, moment.now);
         }
         Ok(len)
     }
@@ -249,6 +258,7 @@ impl Downlink {
         item: &Outgoing,
         padding: u8,
         now: Instant,
+        lines: &mut Lines,
         buffer: &mut [u8],
     ) -> Result<usize, ForwardDrop> {
         let stream = self.streams.get_mut(usize::from(item.stream)).ok_or(ForwardDrop::Expired)?;
@@ -256,7 +266,8 @@ impl Downlink {
         // The cut to 16 bits is the wrap.
         let len = write_padding_alone(stream, &self.extensions, (item.timestamp, number as u16, padding), buffer)?;
         if let Some(estimation) = &mut self.estimation {
-            estimation.handle_sent(number, len, PacketKind::Padding, item.timestamp, now);
+            let written = Written { number, len, kind: PacketKind::Padding, frame: item.timestamp };
+            estimation.handle_sent(lines, written, now);
         }
         Ok(len)
     }

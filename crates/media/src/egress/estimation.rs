@@ -4,11 +4,12 @@
 use std::time::{Duration, Instant};
 
 use parlour_estimator::{
-    Burst, Config, Estimate, Estimator, PacketKind, PacketResult, ReceiverReport, SentPacket, TracePoint,
+    Burst, Config, Estimate, PacketKind, PacketResult, ProbePlan, ReceiverReport, SentPacket, TracePoint,
 };
 use parlour_model::{Bitrate, DataSize};
 
 use crate::config::MediaConfig;
+use crate::egress::lines::{Home, Lines, Place};
 
 /// IPv4 and UDP headers and the SRTP tag of AES-GCM: what a packet is longer on the line than when it is written.
 const BELOW_RTP: usize = 28 + 16;
@@ -40,7 +41,7 @@ const TELLING_CHANGE: f64 = 0.04;
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Estimation {
-    estimator: Estimator,
+    place: Place,
     answer: Answer,
     probe: Option<Probe>,
     last_probe: u32,
@@ -71,6 +72,18 @@ struct Probe {
     next: Instant,
 }
 
+/// A packet as it was written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written {
+    /// Its transport-wide number.
+    pub number: u64,
+    /// Bytes.
+    pub len: usize,
+    pub kind: PacketKind,
+    /// Another for each frame of a stream.
+    pub frame: u32,
+}
+
 /// What the line allows now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowance {
@@ -83,10 +96,10 @@ pub(crate) struct Allowance {
 }
 
 impl Estimation {
-    pub fn new(config: &MediaConfig, now: Instant) -> Self {
-        let config = Config { initial: config.initial_budget, ceiling: config.budget, ..Config::default() };
+    pub fn new(lines: &mut Lines, home: Option<Home>, config: &MediaConfig, now: Instant) -> Self {
+        let config = line_config(config);
         Self {
-            estimator: Estimator::new(config, now),
+            place: lines.join(home, config, now),
             answer: Answer::NotDue,
             probe: None,
             last_probe: 0,
@@ -95,13 +108,45 @@ impl Estimation {
         }
     }
 
-    /// What all layers that are wanted would take.
-    pub fn handle_demand(&mut self, demand: Bitrate) {
-        self.estimator.handle_demand(demand.scaled(1.0 / PAYLOAD_SHARE));
+    /// The client is at this home now.
+    pub fn move_to(&mut self, lines: &mut Lines, home: Option<Home>, config: &MediaConfig, now: Instant) {
+        // It may be the only one on a line that its new home knows nothing of: what was found out is kept.
+        let parted = lines.part(self.place);
+        let config = Config {
+            initial: lines.get(parted).map_or(config.initial_budget, |line| line.estimate(parted.member).capacity),
+            ..line_config(config)
+        };
+        lines.leave(parted);
+        self.place = lines.join(home, config, now);
+        (self.probe, self.last_probe) = (None, 0);
     }
 
-    /// A packet of `len` bytes was written. `frame` is another number for each frame of a stream.
-    pub fn handle_sent(&mut self, sequence: u64, len: usize, kind: PacketKind, frame: u32, now: Instant) {
+    /// The client shares no line.
+    pub fn part(&mut self, lines: &mut Lines) {
+        self.place = lines.part(self.place);
+        (self.probe, self.last_probe) = (None, 0);
+    }
+
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Whether it says nothing of its line though it agreed to.
+    pub fn is_mute(&self) -> bool {
+        self.answer == Answer::Overdue
+    }
+
+    /// What all layers that are wanted would take, and how much they count beside those of others on the line.
+    pub fn handle_demand(&mut self, lines: &mut Lines, demand: Bitrate, weight: f64) {
+        if let Some(line) = lines.get_mut(self.place) {
+            line.set_weight(self.place.member, weight);
+            line.handle_demand(self.place.member, demand.scaled(1.0 / PAYLOAD_SHARE));
+        }
+    }
+
+    /// A packet was written.
+    pub fn handle_sent(&mut self, lines: &mut Lines, written: Written, now: Instant) {
+        let Written { number, len, kind, frame } = written;
         let size = (len + BELOW_RTP) as u64;
         let burst = match (&mut self.probe, kind) {
             (Some(probe), PacketKind::Video | PacketKind::Padding | PacketKind::Retransmission) => {
@@ -112,14 +157,23 @@ impl Estimation {
             _ => Burst::None,
         };
         self.probe = self.probe.filter(|probe| probe.left > 0);
-        self.estimator.handle_sent(SentPacket { seq: sequence, size: DataSize::bytes(size), at: now, kind, burst });
+        let packet = SentPacket { seq: number, size: DataSize::bytes(size), at: now, kind, burst };
+        if let Some(line) = lines.get_mut(self.place) {
+            line.handle_sent(self.place.member, &packet);
+        }
         if self.answer == Answer::NotDue {
             self.answer = Answer::Awaited(now + ANSWER_TIME);
         }
     }
 
     /// Transport-wide feedback; `newest` is the last number given out.
-    pub fn handle_feedback(&mut self, newest: u64, arrivals: impl Iterator<Item = (u16, Option<i64>)>, now: Instant) {
+    pub fn handle_feedback(
+        &mut self,
+        lines: &mut Lines,
+        newest: u64,
+        arrivals: impl Iterator<Item = (u16, Option<i64>)>,
+        now: Instant,
+    ) {
         self.results.clear();
         self.results.extend(arrivals.filter_map(|(number, arrival)| {
             let seq = newest.checked_sub(u64::from((newest as u16).wrapping_sub(number)))?;
@@ -127,36 +181,43 @@ impl Estimation {
             let arrival = arrival.map(|micros| Duration::from_micros(micros.max(0).unsigned_abs()));
             Some(PacketResult { seq, arrival })
         }));
-        self.estimator.handle_feedback(&self.results, now);
+        if let Some(line) = lines.get_mut(self.place) {
+            line.handle_feedback(self.place.member, &self.results, now);
+        }
         self.answer = Answer::Comes;
     }
 
     /// A report block of a stream that carries most of what is sent.
-    pub fn handle_report(&mut self, fraction_lost: f64, rtt: Option<Duration>, now: Instant) {
-        self.estimator.handle_receiver_report(ReceiverReport { fraction_lost, rtt }, now);
+    pub fn handle_report(&mut self, lines: &mut Lines, fraction_lost: f64, rtt: Option<Duration>, now: Instant) {
+        if let Some(line) = lines.get_mut(self.place) {
+            line.handle_receiver_report(self.place.member, ReceiverReport { fraction_lost, rtt }, now);
+        }
     }
 
     /// Anything came from the client.
-    pub fn handle_heard(&mut self, now: Instant) {
-        self.estimator.handle_heard(now);
+    pub fn handle_heard(&mut self, lines: &mut Lines, now: Instant) {
+        if let Some(line) = lines.get_mut(self.place) {
+            line.handle_heard(self.place.member, now);
+        }
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
         if matches!(self.answer, Answer::Awaited(until) if until <= now) {
             self.answer = Answer::Overdue;
         }
-        self.estimator.handle_timeout(now);
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         let probe = self.probe.map(|probe| probe.next);
         let answer = if let Answer::Awaited(until) = self.answer { Some(until) } else { None };
-        [self.estimator.poll_timeout(), probe, answer].into_iter().flatten().min()
+        [probe, answer].into_iter().flatten().min()
     }
 
     /// What follows from the estimate, for a receiver that is being sent `spent`.
-    pub fn allowance(&mut self, spent: Bitrate) -> Allowance {
-        let estimate = self.estimator.estimate();
+    pub fn allowance(&mut self, lines: &Lines, spent: Bitrate) -> Allowance {
+        let Some(estimate) = self.estimate(lines) else {
+            return Allowance { budget: UNANSWERED, pace: None, telling: false };
+        };
         let (line, pace) = if self.answer == Answer::Overdue {
             (UNANSWERED, None)
         } else {
@@ -180,13 +241,13 @@ impl Estimation {
     }
 
     /// Something is to be found out that was not begun yet.
-    pub fn wants_probe(&self) -> bool {
-        self.estimator.estimate().probe.is_some_and(|plan| plan.id != self.last_probe)
+    pub fn wants_probe(&self, lines: &Lines) -> bool {
+        self.probe_plan(lines).is_some()
     }
 
     /// Begins what is to be found out; there is something to fill it with.
-    pub fn begin_probe(&mut self, now: Instant) {
-        let Some(plan) = self.estimator.estimate().probe.filter(|plan| plan.id != self.last_probe) else { return };
+    pub fn begin_probe(&mut self, lines: &Lines, now: Instant) {
+        let Some(plan) = self.probe_plan(lines) else { return };
         self.last_probe = plan.id;
         self.probe = Some(Probe { id: plan.id, rate: plan.rate, left: plan.size.as_bytes(), next: now });
     }
@@ -204,14 +265,27 @@ impl Estimation {
         }
     }
 
-    pub fn trace(&self, now: Instant) -> TracePoint {
-        self.estimator.trace(now)
+    fn probe_plan(&self, lines: &Lines) -> Option<ProbePlan> {
+        self.estimate(lines)?.probe.filter(|plan| plan.id != self.last_probe)
+    }
+
+    fn estimate(&self, lines: &Lines) -> Option<Estimate> {
+        lines.get(self.place).map(|line| line.estimate(self.place.member))
+    }
+
+    pub fn trace(&self, lines: &Lines, now: Instant) -> Option<TracePoint> {
+        lines.get(self.place).map(|line| line.trace(self.place.member, now))
     }
 
     /// There is nothing to fill it with.
     pub fn give_up_probe(&mut self) {
         self.probe = None;
     }
+}
+
+/// What is assumed of a line.
+fn line_config(config: &MediaConfig) -> Config {
+    Config { initial: config.initial_budget, ceiling: config.budget, ..Config::default() }
 }
 
 /// What layers are chosen for: not for a queue that is gone in a moment.

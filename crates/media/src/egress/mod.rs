@@ -3,6 +3,7 @@
 pub(crate) mod downlink;
 pub(crate) mod estimation;
 pub(crate) mod history;
+pub(crate) mod lines;
 pub(crate) mod outgoing;
 pub(crate) mod pacer;
 pub(crate) mod packet;

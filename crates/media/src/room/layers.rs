@@ -92,8 +92,9 @@ impl Room {
         let granted = allocate(budget, audio, &demands);
         let spent = audio + granted.iter().flatten().map(|step| step.rate).sum();
         let wanted = audio + demands.iter().filter_map(|demand| demand.steps.last()).map(|step| step.rate).sum();
+        let weight = self.weight_of(receiver);
         if let Some(participant) = self.participants.get_mut(receiver) {
-            participant.downlink.note_layers(spent, wanted);
+            participant.downlink.note_layers(&mut self.lines, spent, wanted, weight);
         }
         let rooms = rooms(budget, spent, &demands, &granted);
         for plan in plans {

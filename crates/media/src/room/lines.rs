@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use parlour_model::{MediaKind, ParticipantKey};
 use parlour_rtp::rtcp::TransportFeedback;
 
+use crate::egress::lines::Home;
 use crate::egress::outgoing::{Form, Outgoing};
 use crate::room::Room;
+use crate::room::participant::Participant;
 
 /// Packets looked at, from the newest, for one that can fill a probe.
 const LOOK_BACK: u64 = 64;
@@ -13,12 +16,16 @@ const LOOK_BACK: u64 = 64;
 /// Padding of one packet: its length is written in one byte (RFC 3550, 5.1).
 const MOST_PADDING: u8 = u8::MAX;
 
+/// What counts how much where people share a line (bandwidth.md of the design, idea 6): speech, the picture of one that
+/// comes first, another's.
+const WEIGHTS: (f64, f64, f64) = (8.0, 4.0, 1.0);
+
 impl Room {
     /// Something came from a participant.
     pub(super) fn heard(&mut self, slot: u16, now: Instant) {
         let participant = self.participants.get_mut(slot);
         if let Some(estimation) = participant.and_then(|participant| participant.downlink.estimation.as_mut()) {
-            estimation.handle_heard(now);
+            estimation.handle_heard(&mut self.lines, now);
         }
     }
 
@@ -27,16 +34,93 @@ impl Room {
         let Some(participant) = self.participants.get_mut(slot) else { return };
         let newest = participant.downlink.transport.newest();
         let Some(estimation) = &mut participant.downlink.estimation else { return };
-        estimation.handle_feedback(newest, feedback.arrivals(), now);
-        self.follow_line(slot, now);
+        estimation.handle_feedback(&mut self.lines, newest, feedback.arrivals(), now);
+        self.judge_sharing(slot);
+        self.follow_shared(slot, now);
     }
 
-    /// Does what is due on a receiver's line.
+    /// Someone is seen elsewhere.
+    pub(super) fn move_home(&mut self, key: ParticipantKey, home: Option<Home>, now: Instant) {
+        let Some(slot) = self.participants.find(key) else { return };
+        let Some(participant) = self.participants.get_mut(slot).filter(|participant| participant.home != home) else {
+            return;
+        };
+        participant.home = home;
+        participant.shares = None;
+        let Some(estimation) = &mut participant.downlink.estimation else { return };
+        estimation.move_to(&mut self.lines, home, &self.config, now);
+        self.counters.lines_joined += u64::from(self.lines.is_shared(estimation.place()));
+        // It is news to the line what it wants.
+        self.aim(slot, now);
+        self.follow_shared(slot, now);
+    }
+
+    /// Delays have told whether a receiver is where its address says it is. Who is not has a line of its own from now on;
+    /// so has who says nothing of its line.
+    fn judge_sharing(&mut self, slot: u16) {
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let Some(estimation) = &mut participant.downlink.estimation else { return };
+        let place = estimation.place();
+        if !self.lines.is_shared(place) {
+            return;
+        }
+        let shares = self.lines.get(place).and_then(|line| line.is_shared(place.member));
+        let parts = shares == Some(false) || estimation.is_mute();
+        if shares.is_some() && participant.shares != shares {
+            participant.shares = shares;
+            self.counters.lines_confirmed += u64::from(shares == Some(true));
+            self.counters.lines_refuted += u64::from(shares == Some(false));
+        }
+        if parts {
+            estimation.part(&mut self.lines);
+        }
+    }
+
+    /// How much a receiver counts on its line.
+    pub(super) fn weight_of(&self, receiver: u16) -> f64 {
+        let streams = self.participants.get(receiver).map(|participant| &participant.downlink.streams);
+        let bindings = streams.into_iter().flatten().filter_map(|stream| stream.binding.filter(|binding| binding.open));
+        let weights = bindings.filter_map(|binding| {
+            let publication = self.publications.get(binding.publication).filter(|publication| !publication.muted)?;
+            Some(match binding.kind {
+                MediaKind::Audio => WEIGHTS.0,
+                MediaKind::Video if publication.priority > 1 => WEIGHTS.1,
+                MediaKind::Video => WEIGHTS.2,
+            })
+        });
+        weights.sum::<f64>().max(WEIGHTS.2)
+    }
+
+    /// Everyone on the line of `slot` follows what is known of it now.
+    fn follow_shared(&mut self, slot: u16, now: Instant) {
+        let line_of = |participant: &Participant| Some(participant.downlink.estimation.as_ref()?.place().line);
+        let Some(line) = self.participants.get(slot).and_then(line_of) else { return };
+        self.follow_line_of(line, now);
+    }
+
+    fn follow_line_of(&mut self, line: u16, now: Instant) {
+        for slot in self.participants.indices() {
+            let estimation = self.participants.get(slot).and_then(|one| one.downlink.estimation.as_ref());
+            if estimation.is_some_and(|estimation| estimation.place().line == line) {
+                self.follow_line(slot, now);
+            }
+        }
+    }
+
+    /// Lets time pass on all lines.
+    pub(super) fn upkeep_lines(&mut self, now: Instant) {
+        for line in self.lines.handle_timeout(now) {
+            self.follow_line_of(line, now);
+        }
+    }
+
+    /// Does what is due of one receiver on its line.
     pub(super) fn upkeep_line(&mut self, slot: u16, now: Instant) {
         let Some(participant) = self.participants.get_mut(slot) else { return };
         let Some(estimation) = &mut participant.downlink.estimation else { return };
         if estimation.poll_timeout().is_some_and(|due| due <= now) {
             estimation.handle_timeout(now);
+            self.judge_sharing(slot);
             self.follow_line(slot, now);
         }
         self.fill_probe(slot, now);
@@ -46,7 +130,7 @@ impl Room {
         self.begin_probe(slot, now);
         let share = self.config.repair_share;
         let Some(participant) = self.participants.get_mut(slot) else { return };
-        if participant.downlink.follow_line(share, now) {
+        if participant.downlink.follow_line(&self.lines, share, now) {
             self.aim(slot, now);
         }
         if self.participants.get_mut(slot).is_some_and(|participant| participant.downlink.release(now)) {
@@ -58,7 +142,7 @@ impl Room {
     /// sent again.
     fn begin_probe(&mut self, slot: u16, now: Instant) {
         let estimation = self.participants.get(slot).and_then(|participant| participant.downlink.estimation.as_ref());
-        if !estimation.is_some_and(|estimation| estimation.wants_probe()) {
+        if !estimation.is_some_and(|estimation| estimation.wants_probe(&self.lines)) {
             return;
         }
         if self.filling(slot).or_else(|| self.padding(slot)).is_none() {
@@ -66,7 +150,7 @@ impl Room {
         }
         let participant = self.participants.get_mut(slot);
         if let Some(estimation) = participant.and_then(|participant| participant.downlink.estimation.as_mut()) {
-            estimation.begin_probe(now);
+            estimation.begin_probe(&self.lines, now);
         }
     }
 

@@ -34,7 +34,11 @@ impl Room {
         for publication in owned {
             self.unpublish(publication, now);
         }
-        self.participants.remove(key);
+        if let Some((_, gone)) = self.participants.remove(key)
+            && let Some(estimation) = gone.downlink.estimation
+        {
+            self.lines.leave(estimation.place());
+        }
         let mut heard = Vec::new();
         for (publication, state) in self.publications.iter_mut() {
             let before = state.audience.len();
@@ -116,7 +120,8 @@ impl Room {
     pub(super) fn configure_downlink(&mut self, key: ParticipantKey, spec: &DownlinkSpec, now: Instant) {
         let Some(slot) = self.participants.find(key) else { return };
         if let Some(participant) = self.participants.get_mut(slot) {
-            participant.downlink.configure(spec, &self.config, now);
+            let home = participant.home;
+            participant.downlink.configure(spec, (&mut self.lines, home), &self.config, now);
         }
     }
 

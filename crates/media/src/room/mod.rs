@@ -26,6 +26,7 @@ use parlour_model::{Bitrate, Edge, LayerSpec, ParticipantKey, PublicationKey};
 
 use crate::config::MediaConfig;
 use crate::counters::MediaCounters;
+use crate::egress::lines::{Home, Lines};
 use crate::error::{RtcpDrop, RtpDrop};
 use crate::event::{MediaEvent, ReceiverReport, Transmit};
 use crate::ingress::Speakers;
@@ -51,6 +52,7 @@ pub struct Room {
     participants: Slots<ParticipantKey, Participant>,
     publications: Slots<PublicationKey, Publication>,
     edges: BTreeSet<Edge>,
+    lines: Lines,
     /// Muted before they were published; bounded by [`MAX_EARLY`].
     early_mutes: BTreeSet<PublicationKey>,
     /// Participants with something to send, each once.
@@ -75,6 +77,7 @@ impl Room {
             participants: Slots::new(),
             publications: Slots::new(),
             edges: BTreeSet::new(),
+            lines: Lines::default(),
             early_mutes: BTreeSet::new(),
             ready: VecDeque::new(),
             asks: Vec::new(),
@@ -168,6 +171,12 @@ impl Room {
         self.grant(receiver, budget, now);
     }
 
+    /// Where someone is. Those at one home are taken to share a line until their delays say otherwise.
+    pub fn set_home(&mut self, key: ParticipantKey, home: Option<Home>, now: Instant) {
+        self.wake = Wake::Unknown;
+        self.move_home(key, home, now);
+    }
+
     /// Takes a decrypted RTP packet from a publisher. May rewrite it in place.
     pub fn handle_rtp(&mut self, now: Instant, from: ParticipantKey, packet: &mut [u8]) -> Result<(), RtpDrop> {
         let outcome = self.receive(now, from, packet);
@@ -220,7 +229,7 @@ impl Room {
     /// What is held true of a receiver's line, and why; `None` where nothing is estimated.
     pub fn line_trace(&self, receiver: ParticipantKey, now: Instant) -> Option<TracePoint> {
         let participant = self.participants.get(self.participants.find(receiver)?)?;
-        participant.downlink.estimation.as_ref().map(|estimation| estimation.trace(now))
+        participant.downlink.estimation.as_ref()?.trace(&self.lines, now)
     }
 
     /// How well a participant's two directions do; `None` if it is not here.

@@ -7,6 +7,7 @@ use parlour_rtp::{ExtensionMap, Packet};
 
 use crate::config::MediaConfig;
 use crate::egress::downlink::Downlink;
+use crate::egress::lines::Home;
 use crate::error::RtpDrop;
 use crate::ingress::sources::Source;
 use crate::ingress::{SourceError, SourceTable, TransportRecorder};
@@ -20,6 +21,10 @@ const FIRST_REPORT: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Participant {
     pub key: ParticipantKey,
+    /// Where it was seen; nothing where that tells nothing.
+    pub home: Option<Home>,
+    /// Whether it shares a line with others of its home, once their delays have told.
+    pub shares: Option<bool>,
     pub uplink: Uplink,
     pub downlink: Downlink,
     pub rtcp: RtcpOutboxes,
@@ -51,6 +56,8 @@ impl Participant {
     pub fn new(key: ParticipantKey, ssrc: u32, config: &MediaConfig, now: Instant) -> Self {
         Self {
             key,
+            home: None,
+            shares: None,
             uplink: Uplink {
                 extensions: ExtensionMap::new(),
                 table: SourceTable::new(),

@@ -84,7 +84,7 @@ impl Room {
         });
         let is_video = stream.binding.is_some_and(|binding| binding.kind == MediaKind::Video);
         if let Some(estimation) = downlink.estimation.as_mut().filter(|_| is_video) {
-            estimation.handle_report(f64::from(block.fraction_lost) / 256.0, downlink.rtt, now);
+            estimation.handle_report(&mut self.lines, f64::from(block.fraction_lost) / 256.0, downlink.rtt, now);
         }
         let echoed = stream.reports.iter().flatten().find(|&&(ntp, _)| ntp == block.last_sender_report);
         let Some(&(_, sent)) = echoed else { return };

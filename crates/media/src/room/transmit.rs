@@ -10,6 +10,7 @@ use crate::egress::packet::Cached;
 use crate::error::ForwardDrop;
 use crate::event::{Transmit, TransmitKind};
 use crate::room::Room;
+use crate::room::wake::Wake;
 
 impl Room {
     /// Puts a participant on the list of those that have something to send.
@@ -62,7 +63,12 @@ impl Room {
         let cached = Cached { kept, payload, codec: publication.codec() };
         let moment = Moment { now, tick: self.epoch.tick(now), keep: self.config.repair_history };
         let participant = self.participants.get_mut(slot).ok_or(ForwardDrop::Expired)?;
-        let len = participant.downlink.write(item, cached, moment, buffer)?;
+        let len = participant.downlink.write(item, cached, moment, &mut self.lines, buffer)?;
+        if let Some(estimation) = &participant.downlink.estimation {
+            // An answer is awaited from the first packet on, and silence is one from the first that is not acknowledged.
+            self.wake.no_later_than(estimation.poll_timeout());
+            self.wake.no_later_than(self.lines.due(estimation.place()));
+        }
         self.counters.packets_out += 1;
         self.counters.bytes_out += len as u64;
         self.counters.repaired_out += u64::from(item.form == Form::Repair);
@@ -80,7 +86,8 @@ impl Room {
         buffer: &mut [u8],
     ) -> Result<usize, ForwardDrop> {
         let participant = self.participants.get_mut(slot).ok_or(ForwardDrop::Expired)?;
-        let len = participant.downlink.write_padding(item, padding, now, buffer)?;
+        let len = participant.downlink.write_padding(item, padding, now, &mut self.lines, buffer)?;
+        self.wake = Wake::Unknown;
         self.counters.packets_out += 1;
         self.counters.bytes_out += len as u64;
         self.counters.paddings_out += 1;

@@ -20,6 +20,7 @@ const MAX_NACK: usize = 128;
 
 impl Room {
     pub(super) fn upkeep(&mut self, now: Instant) {
+        self.upkeep_lines(now);
         for slot in self.participants.indices() {
             self.upkeep_participant(slot, now);
         }
@@ -49,7 +50,11 @@ impl Room {
                 .flatten()
                 .flat_map(|encoding| [encoding.gaps.poll_timeout(), encoding.keyframes.poll_timeout()])
         });
-        let others = [self.speakers.poll_timeout(), Some(self.next_layers).filter(|_| !self.publications.is_empty())];
+        let others = [
+            self.speakers.poll_timeout(),
+            self.lines.poll_timeout(),
+            Some(self.next_layers).filter(|_| !self.publications.is_empty()),
+        ];
         participants.chain(publications).chain(others).flatten().min()
     }
 
