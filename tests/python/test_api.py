@@ -27,6 +27,16 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
+async def read_event(content) -> tuple[str, dict[str, str]]:
+    """The next server-sent event: its name and fields."""
+    fields = {}
+    while (line := (await asyncio.wait_for(content.readline(), 30)).decode().rstrip("\r\n")) or "data" not in fields:
+        name, _, value = line.partition(": ")
+        if name:
+            fields[name] = value
+    return fields["event"], fields
+
+
 class ApiTest(unittest.IsolatedAsyncioTestCase):
     @classmethod
     def setUpClass(cls):
@@ -255,15 +265,84 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
             headers = {"authorization": f"Bearer {pages['t'].secret}"}
             async with therapist.http.get(f"{pages['t'].base}/sessions/{session}/view/stream", headers=headers) as got:
                 async def view():
-                    event, data = await got.content.readline(), await got.content.readline()
-                    self.assertEqual(event.strip(), b"event: view")
-                    await got.content.readline()
-                    return json.loads(data.removeprefix(b"data: "))
+                    _, told = await read_event(got.content)
+                    return json.loads(told["data"])
 
                 self.assertEqual((await view())["session"]["locked"], False)
                 pages["t"].must("PUT", f"/sessions/{session}/lock", {"locked": True})
                 while not (await view())["session"]["locked"]:
                     pass
+
+    async def test_who_comes_back_to_a_view_gets_it_when_it_is_another_than_the_last_one_seen(self):
+        session, pages = self.couple(waiting_room=False)
+        at, url = f"/sessions/{session}", f"{pages['t'].base}/sessions/{session}/view/stream"
+        headers = {"authorization": f"Bearer {pages['t'].secret}"}
+        async with Seat(self.server.url, pages["t"].secret) as therapist:
+            async def locked_and_id(last: str = "") -> tuple[bool, str]:
+                async with therapist.http.get(url, headers=headers | {"last-event-id": last}) as got:
+                    _, told = await read_event(got.content)
+                    return json.loads(told["data"])["session"]["locked"], told["id"]
+
+            first, last = await locked_and_id()
+            self.assertEqual((first, await locked_and_id("of another server")), (False, (False, last)))
+            # As it was: nothing until it changes.
+            coming = asyncio.ensure_future(locked_and_id(last))
+            await locked_and_id()
+            self.assertFalse(coming.done())
+            pages["t"].must("PUT", f"{at}/lock", {"locked": True})
+            changed, newer = await asyncio.wait_for(coming, 15)
+            self.assertTrue(changed and newer != last)
+            # Changed while nobody listened: at once.
+            self.assertEqual(await asyncio.wait_for(locked_and_id(last), 15), (True, newer))
+
+    async def test_a_recorder_is_with_the_others_only_while_everyone_who_was_asked_agrees(self):
+        session, pages = self.couple(waiting_room=False, recording="by_service_with_consent")
+        at = f"/sessions/{session}"
+        recorder = self.api.redeem(self.api.ticket(session, "recorder", "service"))
+        never, _ = self.couple(waiting_room=False)
+        barred = self.api.redeem(self.api.ticket(never, "recorder", "service"))
+        with self.assertRaises(Exception) as refused:
+            async with Seat(self.server.url, barred):
+                pass
+        self.assertIn("403", str(refused.exception))
+        async with Seat(self.server.url, pages["t"].secret), Seat(self.server.url, pages["a"].secret):
+            self.assertEqual([pages[who].view(session)["recording_agreement"] for who in "ta"], [False, False])
+            async with Seat(self.server.url, recorder):
+                self.assertEqual(self.api.place(session, "recorder"), "waiting", "it never joins by itself")
+                pages["t"].must("POST", f"{at}/participants/recorder/admit")
+                for who, place in (("t", "hold"), ("a", "main")):
+                    pages[who].must("PUT", f"{at}/recording-agreement", {"agreed": True})
+                    self.assertEqual(self.api.place(session, "recorder"), place)
+                self.assertTrue(pages["a"].view(session)["recording_agreement"])
+                async with Seat(self.server.url, pages["b"].secret):
+                    self.assertEqual(self.api.place(session, "recorder"), "hold", "somebody came who was not asked")
+                    pages["b"].must("PUT", f"{at}/recording-agreement", {"agreed": True})
+                    self.assertEqual(self.api.place(session, "recorder"), "main")
+                    pages["a"].must("PUT", f"{at}/recording-agreement", {"agreed": False})
+                    self.assertEqual(self.api.place(session, "recorder"), "hold")
+        told = [one["data"]["agreed"] for one in self.api.must("GET", f"/events?session={session}")["events"]
+                if one["type"] == "consent.recording"]
+        self.assertEqual(told, [True, True, True, False])
+
+    async def test_who_is_inside_is_told_how_many_minutes_are_left(self):
+        # Ends in four and a half minutes: both warnings are due.
+        schedule = {"starts_at_ms": now_ms() - 45 * 60_000 - 30_000, "planned_minutes": 50}
+        session = self.api.session(schedule=schedule, policy={"end_after_schedule_minutes": 0, "waiting_room": True})
+        pages = {who: Api(self.server.page, self.api.redeem(self.api.ticket(session, who, role)))
+                 for who, role in (("t", "therapist"), ("a", "client"))}
+        async with Seat(self.server.url, pages["t"].secret), Seat(self.server.url, pages["a"].secret):
+            deadline = time.monotonic() + 15
+            while pages["t"].view(session).get("minutes_left") != 5:
+                self.assertLess(time.monotonic(), deadline)
+                await asyncio.sleep(0.05)
+            self.assertIsNone(pages["a"].view(session).get("minutes_left"), "who waits is told nothing")
+            pages["t"].must("POST", f"/sessions/{session}/participants/a/admit")
+            self.assertEqual(pages["a"].view(session)["minutes_left"], 5)
+            pages["t"].must("POST", f"/sessions/{session}/extend", {"until_ms": now_ms() + 30 * 60_000})
+            self.assertIsNone(pages["a"].view(session).get("minutes_left"), "there is time again")
+        told = [one["data"]["minutes_left"] for one in self.api.must("GET", f"/events?session={session}")["events"]
+                if one["type"] == "session.ends_soon"]
+        self.assertEqual(told, [5])
 
     async def test_a_text_that_changes_while_it_is_shown_is_shown_anew_under_its_own_hash(self):
         session, pages = self.couple(waiting_room=False, consent={"id": "v1", "text": "We talk."})
@@ -271,9 +350,8 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
             headers = {"authorization": f"Bearer {pages['a'].secret}"}
             async with seat.http.get(f"{pages['a'].base}/sessions/{session}/view/stream", headers=headers) as got:
                 async def consent():
-                    while not (line := await asyncio.wait_for(got.content.readline(), 15)).startswith(b"data: "):
-                        pass
-                    return json.loads(line.removeprefix(b"data: "))["consent"]
+                    _, told = await read_event(got.content)
+                    return json.loads(told["data"])["consent"]
 
                 self.assertEqual((await consent())["text"], "We talk.")
                 read = self.api.ask("GET", f"/sessions/{session}")
@@ -472,6 +550,30 @@ class OperatorTest(unittest.IsolatedAsyncioTestCase):
             time.sleep(0.05)
         self.assertEqual([one["type"] for one in events], ["session.ended"])
 
+    async def test_a_disk_that_becomes_read_only_refuses_what_protects_and_calls_go_on(self):
+        session = self.api.session(policy={"waiting_room": False})
+        pages = {who: Api(self.server.page, self.api.redeem(self.api.ticket(session, who, role)))
+                 for who, role in (("t", "therapist"), ("a", "client"))}
+        at = f"/sessions/{session}"
+        files = [str(file) for file in self.server.store.parent.glob("parlour.db*") if not file.name.endswith("-shm")]
+        async with Seat(self.server.url, pages["t"].secret), Seat(self.server.url, pages["a"].secret) as seat:
+            if subprocess.run(["chattr", "+i", *files], capture_output=True, check=False).returncode:
+                self.skipTest("files cannot be made immutable here")
+            try:
+                for method, path, body in (("POST", f"{at}/participants/a/hold", None), ("PUT", f"{at}/lock", {"locked": True}),
+                                           ("POST", "/sessions", {}), ("POST", f"{at}/tickets", {"identity": "x", "role": "client"})):
+                    answer = self.api.ask(method, path, body)
+                    self.assertEqual((answer.status, answer.problem), (503, "store-unavailable"), path)
+                    self.assertGreaterEqual(int(answer.headers["retry-after"]), 1)
+                self.assertEqual(pages["a"].view(session)["me"]["place"], "main")
+                self.assertEqual(self.api.must("GET", at)["phase"], "live")
+                self.assertFalse(seat.socket.closed)
+                self.assertEqual(pages["a"].ask("POST", f"{at}/quick-exit").status, 204)
+            finally:
+                subprocess.run(["chattr", "-i", *files], check=True)
+            pages["t"].must("PUT", f"{at}/lock", {"locked": True})
+        self.assertEqual(self.server.run("audit", "verify").returncode, 0)
+
     async def test_without_a_log_what_protects_is_refused_and_calls_go_on(self):
         session = self.api.session(policy={"waiting_room": False})
         pages = {who: Api(self.server.page, self.api.redeem(self.api.ticket(session, who, role)))
@@ -497,20 +599,57 @@ class OperatorTest(unittest.IsolatedAsyncioTestCase):
 class SchemaTest(unittest.TestCase):
     """schemathesis: what the document says is what the server does."""
 
+    LIMITS = """
+[api]
+stranger_requests_per_second = 100000.0
+key_requests_per_second = 100000.0
+seat_requests_per_second = 100000.0
+"""
+
+    def finds_nothing(self, server: Server, secret: str | None, examples: str):
+        command = [
+            str(pathlib.Path(sys.executable).with_name("schemathesis")),
+            "--config-file", str(HERE / "schemathesis.toml"),
+            "run", f"{server.page}/v1/openapi.json",
+            *(("-H", f"Authorization: Bearer {secret}") if secret else ()),
+            "--max-examples", os.environ.get("PARLOUR_EXAMPLES", examples),
+            "--generation-deterministic", "--exclude-path-regex", "stream", "--no-color", "--warnings", "off",
+        ]
+        with_room = {"cwd": server.store.parent, "capture_output": True, "text": True, "timeout": 240}
+        run = subprocess.run(command, check=False, **with_room)
+        self.assertEqual(run.returncode, 0, run.stdout[-8_000:] + run.stderr[-2_000:])
+
     def test_schemathesis_finds_nothing(self):
-        limits = "[api]\nstranger_requests_per_second = 100000.0\nkey_requests_per_second = 100000.0\n"
-        with Server(ad_hoc=False, extra=limits) as server:
-            command = [
-                str(pathlib.Path(sys.executable).with_name("schemathesis")),
-                "--config-file", str(HERE / "schemathesis.toml"),
-                "run", f"{server.page}/v1/openapi.json",
-                "-H", f"Authorization: Bearer {server.key('all')}",
-                "--max-examples", os.environ.get("PARLOUR_EXAMPLES", "4"),
-                "--generation-deterministic", "--exclude-path-regex", "stream", "--no-color", "--warnings", "off",
-            ]
-            with_room = {"cwd": server.store.parent, "capture_output": True, "text": True, "timeout": 240}
-            run = subprocess.run(command, check=False, **with_room)
-            self.assertEqual(run.returncode, 0, run.stdout[-8_000:] + run.stderr[-2_000:])
+        with Server(ad_hoc=False, extra=self.LIMITS) as server:
+            self.finds_nothing(server, server.key("all"), "4")
+        self.assertEqual(server.alarms(), [])
+
+    def test_schemathesis_finds_nothing_without_a_key_either(self):
+        with Server(ad_hoc=False, extra=self.LIMITS) as server:
+            self.finds_nothing(server, None, "1")
+        self.assertEqual(server.alarms(), [])
+
+    def test_schemathesis_finds_nothing_with_the_token_of_a_therapist(self):
+        with Server(ad_hoc=False, extra=self.LIMITS) as server:
+            api = Api(server.page, server.key("all"))
+            self.finds_nothing(server, api.redeem(api.ticket(api.session(), "t", "therapist")), "1")
+        self.assertEqual(server.alarms(), [])
+
+    def test_nothing_but_what_is_public_is_answered_without_a_key(self):
+        public = {"/v1/openapi.json", "/v1/docs", "/v1/docs/page.js", "/v1/docs/page.css", "/v1/tickets/redeem"}
+        with Server(ad_hoc=False, extra=self.LIMITS) as server:
+            stranger = Api(server.page, None)
+            document = stranger.must("GET", "/openapi.json")
+            asked = 0
+            for path, item in document["paths"].items():
+                for method in sorted(set(item) & {"get", "post", "put", "patch", "delete"} if path not in public else ()):
+                    named = path.removeprefix("/v1").replace("{", "").replace("}", "")
+                    for secret in (None, "pk_0_0", "a.b.c"):
+                        answer = Api(server.page, secret).ask(method.upper(), named, {} if method != "get" else None)
+                        self.assertEqual((answer.status, answer.problem), (401, "unauthenticated"), f"{method} {path}")
+                        self.assertEqual(answer.headers["www-authenticate"], "Bearer")
+                    asked += 1
+        self.assertGreater(asked, 40)
         self.assertEqual(server.alarms(), [])
 
 

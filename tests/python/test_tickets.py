@@ -1,4 +1,4 @@
-"""Tickets in the hands of PyPI `livekit`, unmodified: a session that requires end-to-end encryption.
+"""Tickets in the hands of PyPI `livekit`, unmodified: sessions that require end-to-end encryption, by voice, ad hoc.
 
 Run with the project's own Python: `.tools/venv/bin/python -m unittest discover -s tests/python`.
 """
@@ -54,6 +54,46 @@ class EncryptedTicketTest(unittest.IsolatedAsyncioTestCase):
         bob = await self.person(session, "bob", "client")
         await ada.publish()
         await bob.sees_and_hears()
+
+
+class Speaker(Person):
+    """Who has a microphone and nothing else."""
+
+    async def speak(self):
+        self.audio = rtc.AudioSource(48_000, 1)
+        microphone = rtc.LocalAudioTrack.create_audio_track("microphone", self.audio)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        await self.room.local_participant.publish_track(microphone, options)
+        self._spawn(self._sound())
+
+
+class VoiceTest(unittest.IsolatedAsyncioTestCase):
+    """A session that is held by voice."""
+
+    async def test_sound_is_carried_and_a_picture_is_refused(self):
+        with Server(ad_hoc=False) as server:
+            control = Api(server.page, server.key("all"))
+            session = control.session(modality="audio", policy={"waiting_room": False})
+            people = [Speaker(server.url, session, who, role) for who, role in (("ada", "therapist"), ("bob", "client"))]
+            ada, bob = people
+            try:
+                for person, role in ((ada, "therapist"), (bob, "client")):
+                    person.token = control.redeem(control.ticket(session, person.identity, role))
+                    await asyncio.wait_for(person.join(), WAIT)
+                await bob.speak()
+                await until("ada hears bob", lambda: ada.audio_energy > 1e6)
+                for source in (rtc.TrackSource.SOURCE_CAMERA, rtc.TrackSource.SOURCE_SCREENSHARE):
+                    picture = rtc.LocalVideoTrack.create_video_track("picture", rtc.VideoSource(320, 180))
+                    publishing = bob.room.local_participant.publish_track(picture, rtc.TrackPublishOptions(source=source))
+                    with self.assertRaises(rtc.participant.PublishTrackError):
+                        await asyncio.wait_for(publishing, WAIT)
+                kinds = [one.kind for one in ada.room.remote_participants["bob"].track_publications.values()]
+                self.assertEqual(kinds, [rtc.TrackKind.KIND_AUDIO])
+                self.assertEqual(ada.video_frames, 0)
+            finally:
+                for person in people:
+                    await person.leave()
+        self.assertEqual(server.alarms(), [])
 
 
 class AdHocTest(unittest.IsolatedAsyncioTestCase):

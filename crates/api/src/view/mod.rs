@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
@@ -171,14 +172,19 @@ impl Texts {
     }
 }
 
-async fn stream(State(api): State<ApiState>, caller: Caller, At(session): At<SessionId>) -> Result<Response, Problem> {
+async fn stream(
+    State(api): State<ApiState>,
+    caller: Caller,
+    headers: HeaderMap,
+    At(session): At<SessionId>,
+) -> Result<Response, Problem> {
     let seat = api.stream_seat(&caller)?;
     let viewer = viewer_of(&caller);
     let texts = Texts::of(&api, &session).await?;
     let news = api.touched.watch(&session);
     // Refused as a problem, not as an empty stream.
     of(&api, &session, viewer.clone()).await?;
-    let watch = Watch { api, session, viewer, texts, news, last: String::new(), is_over: false, _seat: seat };
+    let watch = Watch { api, session, viewer, texts, news, last: last_seen(&headers), is_over: false, _seat: seat };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
@@ -186,11 +192,28 @@ async fn stream(State(api): State<ApiState>, caller: Caller, At(session): At<Ses
     Ok(sse(events))
 }
 
+/// Who comes back to a stream says which view was the last: it is sent again only when it changed. What is none of ours
+/// matches nothing.
+fn last_seen(headers: &HeaderMap) -> String {
+    let said = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    said.filter(|id| id.len() == VIEW_ID).unwrap_or_default().to_owned()
+}
+
+/// Digits of a view's id.
+const VIEW_ID: usize = 32;
+
+/// The same for equal views. It says nothing that the view does not.
+fn id_of(json: &str) -> String {
+    let mut digits = hex(&sha256(json.as_bytes()));
+    digits.truncate(VIEW_ID);
+    digits
+}
+
 /// Server-sent events that proxies pass on at once.
 pub(crate) fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
     let keep_alive = KeepAlive::new().interval(HEARTBEAT);
     let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
-    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
@@ -201,6 +224,7 @@ struct Watch {
     viewer: Viewer,
     texts: Texts,
     news: Arc<Notify>,
+    /// The id of the last view sent.
     last: String,
     is_over: bool,
     _seat: StreamSeat,
@@ -219,9 +243,10 @@ impl Watch {
                 self.texts = Texts::of(&self.api, &self.session).await.ok()?;
             }
             let json = serde_json::to_string(&self.texts.with(view).ok()?).ok()?;
-            if json != self.last {
-                self.last.clone_from(&json);
-                return Some(Event::default().event("view").data(json));
+            let id = id_of(&json);
+            if id != self.last {
+                self.last.clone_from(&id);
+                return Some(Event::default().id(id).event("view").data(json));
             }
             // Nobody told, or it did not concern this viewer.
             let _ = tokio::time::timeout(HEARTBEAT, told).await;
