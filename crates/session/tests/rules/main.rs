@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod arriving;
+mod bounds;
 mod lasting;
 mod leading;
 mod properties;
