@@ -160,9 +160,23 @@ class LiveKitTest(unittest.IsolatedAsyncioTestCase):
         await until("bob is greeted", lambda: [packet.data for packet in bob.data] == [b"hello"])
         await until("ada is answered", lambda: [packet.data for packet in ada.data] == [b"back"])
 
-    # Media stops in both directions when the SDK calls itself reconnected; v1 clients are not concerned.
-    async def test_two_peer_connections_resume(self):
-        await self.reconnects(SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT, single_peer_connection=False)
+    async def test_two_peer_connections_receive_on_while_more_is_published(self):
+        ada, bob = await self.pair(single_peer_connection=False)
+        await bob.publish()
+        await ada.sees_and_hears()
+        await ada.publish()
+        await bob.sees_and_hears()
+        ada.forget()
+        await ada.sees_and_hears()
+
+    async def test_two_peer_connections_resume_and_take_in_a_newcomer(self):
+        _, bob = await self.reconnects(SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT, single_peer_connection=False)
+        self.assertNotIn("participant_disconnected", bob.events)
+        ada, eve = self.people[0], await self.person("eve", single_peer_connection=False)
+        await eve.publish()
+        await eve.sees_and_hears()
+        tracks = lambda: list(ada.room.remote_participants["eve"].track_publications.values())
+        await until("ada has eve's tracks", lambda: len(tracks()) == 2 and all(one.track for one in tracks()))
 
     async def test_one_and_two_peer_connections_meet(self):
         ada = await self.person("ada", single_peer_connection=False)

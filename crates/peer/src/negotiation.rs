@@ -159,6 +159,13 @@ impl Negotiation {
         Ok(sdp)
     }
 
+    /// An offer of ours that was not answered counts no more.
+    pub(crate) fn withdraw(&mut self) {
+        if self.turn == Turn::Theirs {
+            self.turn = Turn::Stable;
+        }
+    }
+
     /// Takes the answer to our offer, or changes nothing.
     pub(crate) fn take_answer(&mut self, sdp: &str, keyed: bool) -> Result<(), OfferError> {
         if self.turn != Turn::Theirs {

@@ -92,9 +92,10 @@ impl Peer {
         Ok(outcome)
     }
 
-    /// Restarts ICE from our side; the next offer of ours says so. [`Peer::local_ufrag`] is new, the former one is answered
-    /// to until [`PeerEvent::UfragRetired`].
+    /// Restarts ICE from our side; the next offer of ours says so, and one that is still open counts no more.
+    /// [`Peer::local_ufrag`] is new, the former one is answered to until [`PeerEvent::UfragRetired`].
     pub fn restart_ice(&mut self, fresh: IceCredentials) {
+        self.negotiation.withdraw();
         let retired = self.ice.restart(fresh);
         self.events.extend(retired.map(PeerEvent::UfragRetired));
     }

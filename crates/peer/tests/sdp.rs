@@ -292,6 +292,16 @@ fn a_section_without_a_codec_of_ours_is_rejected_in_its_place() {
 }
 
 #[test]
+fn an_ice_restart_of_ours_voids_an_offer_that_was_not_answered() {
+    let mut peer = peer();
+    let plan = [OfferedSection::Application];
+    let offer = peer.create_offer(&plan).unwrap();
+    peer.restart_ice(IceCredentials { ufrag: "fresh".into(), password: "p".repeat(24) });
+    assert_eq!(peer.handle_answer(&offer, Instant::now()), Err(OfferError::State), "an answer that comes too late");
+    assert!(peer.create_offer(&plan).unwrap().contains("a=ice-ufrag:fresh\r\n"));
+}
+
+#[test]
 fn our_own_offer_is_answered_section_by_section() {
     let mut peer = peer();
     let SectionPlan::Send(video) = send(Codec::Vp8) else { unreachable!() };

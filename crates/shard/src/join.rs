@@ -73,15 +73,10 @@ impl RoomContext<'_> {
     /// Signalling is back: the client is told everything anew.
     pub(crate) fn resume(&mut self, key: ParticipantKey) -> Result<Joined, Refusal> {
         let participant = self.participant(key).ok_or(Refusal::UnknownParticipant)?;
-        // After ICE restarts on both of its connections, the SDKs that use two were seen to receive nothing on the second,
-        // also where our offer waits for their sync state (before it they drop their answers): they begin anew, which
-        // brings the picture back within a second or two.
-        if participant.transport.topology == Topology::Dual {
-            return Err(Refusal::UnknownParticipant);
-        }
         participant.line.signalling = true;
-        // Whatever was asked was asked on a connection that is gone.
-        participant.receiving.asked = false;
+        // Whatever was asked was asked on a connection that is gone. Clients with two connections drop their answer to an
+        // offer that comes before they have said what they still have: it waits for `sync_state`.
+        participant.receiving.asked = participant.transport.topology == Topology::Dual;
         participant.transport.open_offer = None;
         self.counters.resumes += 1;
         self.line_changed(key);
@@ -137,7 +132,13 @@ impl RoomContext<'_> {
 
     /// What a resuming client still has: its wishes count from now on.
     pub(crate) fn sync_state(&mut self, key: ParticipantKey, state: SyncState) -> Result<(), Refusal> {
-        let wanted = !self.participant(key).ok_or(Refusal::UnknownParticipant)?.receiving.auto_subscribe;
+        let participant = self.participant(key).ok_or(Refusal::UnknownParticipant)?;
+        let wanted = !participant.receiving.auto_subscribe;
+        if participant.transport.topology == Topology::Dual {
+            participant.receiving.asked = false;
+            participant.transport.open_offer = None;
+            self.restart_subscribe_leg(key);
+        }
         self.subscribe(key, &state.exceptions, wanted)
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use parlour_media::{DownlinkSpec, SubscriptionSpec, UplinkSpec};
-use parlour_model::command::Topology;
+use parlour_model::command::{Leg, Topology};
 use parlour_model::{
     Event, MediaKind, Medium, ParticipantKey, ParticipantRecord, PublicationKey, Redacted, Role, TrackSid,
 };
@@ -82,7 +82,7 @@ impl RoomContext<'_> {
             None => return,
         };
         self.update_uplink(key);
-        self.update_downlink(key, &sections);
+        self.update_downlink(key, Leg::Publish, &sections);
         // A client drops a track for good if the answer that carries it comes before the news of who publishes it.
         self.sync_rosters();
         let mids = self.mids(key);
@@ -210,12 +210,15 @@ impl RoomContext<'_> {
         }
     }
 
-    /// Tells media how `key` receives now, and on which section what.
-    fn update_downlink(&mut self, key: ParticipantKey, sections: &[Section]) {
+    /// Tells media how `key` receives now, and on which section what, if it is on this leg that it does: each numbers
+    /// its header extensions and payload types in its own way.
+    fn update_downlink(&mut self, key: ParticipantKey, leg: Leg, sections: &[Section]) {
         let Some(participant) = self.room.participants.get(&key) else { return };
+        if leg != participant.transport.receiving_leg() {
+            return;
+        }
         let extensions = extensions(sections);
         let transport_cc = transport_cc(sections, &extensions);
-        let leg = participant.transport.receiving_leg();
         let subscriptions: Vec<_> = participant
             .receiving
             .sections
@@ -288,7 +291,7 @@ impl RoomContext<'_> {
             .room
             .present()
             .filter(|one| !one.receiving.asked)
-            .filter(|one| one.receiving.sections.unsettled() || one.transport.awaits_first_offer())
+            .filter(|one| one.receiving.sections.unsettled() || one.transport.owes_offer())
             .map(|one| (one.key, one.transport.topology))
             .collect();
         for (key, topology) in unsettled {
@@ -324,6 +327,7 @@ impl RoomContext<'_> {
         let offer_id = participant.transport.next_offer;
         participant.transport.next_offer += 1;
         participant.transport.open_offer = Some(offer_id);
+        participant.transport.restarted = false;
 
         let sections: Vec<SendSection> = participant.receiving.sections.iter().cloned().collect();
         let mut plan = vec![OfferedSection::Application];
@@ -338,6 +342,20 @@ impl RoomContext<'_> {
                 self.tell(key, Event::Offer { sdp: Redacted(sdp), offer_id, mids });
             }
             _ => self.counters.answers_failed += 1,
+        }
+    }
+
+    /// A client that is back from a break looks for a new path on the connection it receives on too. What was offered on
+    /// it before the break, and not answered, is void.
+    pub(crate) fn restart_subscribe_leg(&mut self, key: ParticipantKey) {
+        let Some(peer) = self.participant(key).and_then(|one| one.transport.subscribe) else { return };
+        let fresh = self.peers.credentials(self.names);
+        if let Some(slot) = self.peers.touch(peer) {
+            slot.peer.restart_ice(fresh);
+            self.peers.ufrag_added(peer);
+        }
+        if let Some(participant) = self.participant(key) {
+            participant.transport.restarted = true;
         }
     }
 
@@ -357,7 +375,7 @@ impl RoomContext<'_> {
             return self.tell(key, Event::OfferRefused { offer_id, reason: error.to_string() });
         }
         let sections = slot.peer.sections().to_vec();
-        self.update_downlink(key, &sections);
+        self.update_downlink(key, Leg::Subscribe, &sections);
         if let Some(participant) = self.participant(key) {
             participant.receiving.sections.answered();
         }

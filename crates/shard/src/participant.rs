@@ -57,6 +57,8 @@ pub(crate) struct Transport {
     /// Our offer of the subscribe leg that waits for its answer.
     pub(crate) open_offer: Option<u32>,
     pub(crate) next_offer: u32,
+    /// ICE of the subscribe leg was restarted, and the client has not been told.
+    pub(crate) restarted: bool,
 }
 
 impl Transport {
@@ -69,6 +71,7 @@ impl Transport {
             incoming: BTreeMap::new(),
             open_offer: None,
             next_offer: 1,
+            restarted: false,
         }
     }
 
@@ -85,8 +88,8 @@ impl Transport {
 
     /// A client that receives on a connection of its own takes itself for connected when that one is: it is offered at
     /// once, though there may be nothing to send yet.
-    pub(crate) fn awaits_first_offer(&self) -> bool {
-        self.topology == Topology::Dual && self.subscribe.is_none()
+    pub(crate) fn owes_offer(&self) -> bool {
+        self.topology == Topology::Dual && (self.subscribe.is_none() || self.restarted)
     }
 
     pub(crate) fn leg_of(&self, peer: PeerKey) -> Leg {
