@@ -1,5 +1,7 @@
 //! Reading requests: bodies, queries and paths become typed values or a problem that names our field and echoes nothing.
 
+mod json;
+
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use self::json::from_json;
 use crate::limits::MAX_BODY;
 use crate::problem::{Kind, Problem};
 
@@ -47,46 +50,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json") || essence.eq_ignore_ascii_case("application/merge-patch+json")
-}
-
-/// Parses a whole body.
-pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Kind::InvalidUtf8)?;
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let Strict(value) = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
-        let path = error.path().to_string();
-        judge(error.inner(), path)
-    })?;
-    parser.end().map_err(|_| Kind::InvalidJson)?;
-    Ok(value)
-}
-
-/// What is wrong, from the parser's words; its words themselves hold input and go no further.
-fn judge(error: &serde_json::Error, path: String) -> Problem {
-    let words = error.to_string();
-    let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| words.starts_with(beginning));
-    if begins(&[
-        "number out of range",
-        "invalid value: integer",
-        "invalid value: floating point",
-        "invalid type: floating point",
-    ]) {
-        return Problem::from(Kind::OutOfRange).at(path);
-    }
-    if !error.is_data() {
-        return Kind::InvalidJson.into();
-    }
-    // The path of an unknown field ends in its name, which is input.
-    if begins(&["unknown field"]) {
-        return Kind::UnknownField.into();
-    }
-    if begins(&["missing field"]) {
-        return Problem::from(Kind::MissingField).at(path);
-    }
-    if begins(&["out of range"]) {
-        return Problem::from(Kind::OutOfRange).at(path);
-    }
-    Problem::from(Kind::InvalidValue).at(path)
 }
 
 /// An object that is written as one: what serde derives takes a list of values in order too.
@@ -254,38 +217,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[allow(dead_code)]
-    struct Example {
-        number: u32,
-        #[serde(default)]
-        inner: Option<Box<Example>>,
-    }
-
-    fn kind(body: &[u8]) -> (Kind, Option<String>) {
-        let problem = from_json::<Example>(body).unwrap_err();
-        let body = format!("{problem:?}");
-        let field = body.split("field: Some(\"").nth(1).and_then(|rest| rest.split('"').next());
-        (problem.kind(), field.map(str::to_owned))
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_body_has_a_kind_of_its_own_and_our_field() {
-        let at = |field: &str| Some(field.to_owned());
-        assert_eq!(kind(b"{"), (Kind::InvalidJson, None));
-        assert_eq!(kind(b"{} {}").0, Kind::MissingField);
-        assert_eq!(kind(b"{\"number\":1} x"), (Kind::InvalidJson, None));
-        assert_eq!(kind(b"\xff"), (Kind::InvalidUtf8, None));
-        assert_eq!(kind(b"{\"number\":1,\"SECRET\":2}"), (Kind::UnknownField, None));
-        assert_eq!(kind(b"{\"number\":-1}"), (Kind::OutOfRange, at("number")));
-        assert_eq!(kind(b"{\"number\":1e400}").0, Kind::OutOfRange);
-        assert_eq!(kind(b"{\"number\":99999999999999999999999}"), (Kind::OutOfRange, at("number")));
-        assert_eq!(kind(b"[1]").0, Kind::InvalidValue);
-        assert_eq!(kind(b"{\"number\":\"SECRET\"}"), (Kind::InvalidValue, at("number")));
-        assert_eq!(kind(b"{\"number\":1,\"inner\":{\"number\":true}}"), (Kind::InvalidValue, at("inner.number")));
-    }
 
     #[test]
     fn cursors_come_back_as_they_went_and_others_are_refused() {
