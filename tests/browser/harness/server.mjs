@@ -33,9 +33,10 @@ max_participants = 8
 /** Sessions are made through the API, and clients wait until they are let in. */
 export const CLINIC = "ad_hoc = false\nwaiting_room = true";
 
-const config = ({ http, media }, sessions, { at, mediaAt, advertise = [] }) => `
+const config = ({ http, media }, sessions, { at, mediaAt, advertise = [], quickExit = null }) => `
 [http]
 listen = "${at}:${http}"
+${quickExit ? `quick_exit_url = "${quickExit}"` : ""}
 
 [media]
 addresses = ["${mediaAt}"]
@@ -56,7 +57,8 @@ async function makeApiKey(file) {
   return stdout.trim().split(/\s+/).find((word) => word.startsWith("pk_"));
 }
 
-/** On this machine, for the browsers on it. `advertise`: where clients are told that media is, if not there. */
+/** On this machine, for the browsers on it. `advertise`: where clients are told that media is, if not
+ * there. `quickExit`: where a quick exit leads to. */
 export const HERE = { at: "127.0.0.1", mediaAt: "0.0.0.0", spawn };
 
 /** With the ports of one that ended, clients find the new one where the old one was. `where`: another network. */

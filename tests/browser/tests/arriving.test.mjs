@@ -159,3 +159,38 @@ test("a session held in text needs no devices, and its words pass no seal", asyn
   assert.equal(await robin.page.getByText("only for you").count(), 0, "what was sealed stays sealed");
   await clinic.checkClean();
 });
+
+test("a session held in sound asks for no camera and speaks of none", async (t) => {
+  const clinic = await openClinic(t);
+  const session = await clinic.session({ modality: "audio" });
+  const sanders = await clinic.visit(session, SANDERS);
+  const alex = await clinic.visit(session, ALEX);
+  await alex.sees("Ready when you are, Alex");
+  await alex.page.getByRole("combobox", { name: /^Microphone/ }).waitFor();
+  await until("devices are ready", () => button(alex.page, "Join the session").isEnabled());
+  assert.equal(await alex.page.locator("video").count(), 0, "no picture of oneself");
+  assert.equal(await alex.page.getByText("Camera", { exact: true }).count(), 0, "no camera to choose");
+  await alex.checkView("device check for sound");
+
+  await sanders.joinCall();
+  await alex.join();
+  await sanders.press("Let in Alex");
+  await alex.isInCall();
+  await alex.says("Dr. Sanders can hear you.");
+  await sanders.says("You and Alex can hear each other.");
+  const hears = (visitor) => until(`${visitor.name} hears`, async () => (await visitor.received()).energy > 0, 30_000);
+  await Promise.all([hears(alex), hears(sanders)]);
+  for (const visitor of [alex, sanders]) {
+    assert.equal((await visitor.received()).frames, 0, "no picture arrives");
+    assert.equal(await visitor.page.locator("video").count(), 0);
+    for (const name of ["Turn camera on", "Turn camera off", "Share your screen"]) {
+      assert.equal(await button(visitor.page, name).count(), 0, name);
+    }
+    // The keys that would are silent as well.
+    await visitor.page.keyboard.press("c");
+    assert.doesNotMatch(await visitor.page.locator("main").textContent(), /camera/i);
+  }
+  assert.ok(await alex.page.evaluate(() => window.connections.every((one) => one.getSenders().every(({ track }) => track?.kind !== "video"))));
+  await alex.checkView("a session in sound");
+  await clinic.checkClean();
+});

@@ -1,7 +1,8 @@
 // What a client has for themselves: another device, and the quick exit.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { test } from "node:test";
-import { openCouplesSession } from "../harness/clinic.mjs";
+import { ALEX, openClinic, openCouplesSession } from "../harness/clinic.mjs";
 import { picture } from "../harness/artifacts.mjs";
 import { checkAccessible } from "../harness/axe.mjs";
 import { Visitor } from "../harness/visitor.mjs";
@@ -86,4 +87,33 @@ test("going on with another device, and out of it", async (t) => {
   });
 
   await t.test("nothing went elsewhere or wrong", () => clinic.checkClean());
+});
+
+test("a quick exit to the address that the clinic chose tells it nothing", async (t) => {
+  const asked = [];
+  const elsewhere = createServer((request, response) => {
+    asked.push(request);
+    response.writeHead(200, { "content-type": "text/html" }).end("<title>Weather</title><p>Rain later.</p>");
+  });
+  await new Promise((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
+  t.after(() => (elsewhere.closeAllConnections(), elsewhere.close()));
+  const address = `http://127.0.0.1:${elsewhere.address().port}/weather`;
+
+  const clinic = await openClinic(t, { quickExit: address });
+  const session = await clinic.session();
+  const alex = await clinic.visit(session, ALEX);
+  await alex.join();
+  await alex.isWaiting();
+  await alex.page.getByRole("button", { name: /^Quick exit/ }).click();
+  await alex.page.waitForURL(address);
+  await alex.page.getByText("Rain later.").waitFor();
+
+  const [{ headers, url }] = asked;
+  assert.equal(url, "/weather", "no parameter says where one comes from");
+  assert.equal(headers.referer, undefined);
+  assert.equal(headers.cookie, undefined);
+  assert.equal(await alex.page.evaluate(() => document.referrer), "");
+  await alex.page.goto(`${clinic.server.page}/join`);
+  await alex.sees("Open the link you were given");
+  assert.deepEqual(await alex.page.evaluate(() => [localStorage.length, sessionStorage.length]), [0, 0]);
 });

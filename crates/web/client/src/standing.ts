@@ -52,6 +52,7 @@ function audience(view: SessionView | null, reach: Reach): string {
   if (others.length === 0) return t(isText ? "written.alone" : "audience.alone");
   if (isText) return tn("written.audience", others.length, names(others));
   const hearing = others.filter((other) => hears(view, other));
+  if (view?.session.modality === "audio") return heard(reach, hearing);
   const seeing = others.filter((other) => sees(view, other));
   if (hearing.length === 0 || !same(hearing, seeing)) return apart(reach, hearing, seeing);
   if (microphone && camera) return tn("audience.see_and_hear", hearing.length, names(hearing));
@@ -62,17 +63,18 @@ function audience(view: SessionView | null, reach: Reach): string {
 
 /** Where not the same people hear and see me: a sentence for each. */
 function apart(reach: Reach, hearing: readonly Neighbour[], seeing: readonly Neighbour[]): string {
-  const heard = !reach.microphone
-    ? t("audience.microphone_off")
-    : hearing.length
-      ? tn("audience.hears", hearing.length, names(hearing))
-      : t("audience.hears_nobody");
   const seen = !reach.camera
     ? t("audience.camera_off")
     : seeing.length
       ? tn("audience.sees", seeing.length, names(seeing))
       : t("audience.sees_nobody");
-  return `${heard} ${seen}`;
+  return `${heard(reach, hearing)} ${seen}`;
+}
+
+/** All there is to say in a session held in sound. */
+function heard(reach: Reach, hearing: readonly Neighbour[]): string {
+  if (!reach.microphone) return t("audience.microphone_off");
+  return hearing.length ? tn("audience.hears", hearing.length, names(hearing)) : t("audience.hears_nobody");
 }
 
 function ofClient(view: SessionView | null, reach: Reach): string[] {

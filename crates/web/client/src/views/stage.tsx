@@ -30,35 +30,43 @@ export function Stage({ call }: { call: Call }) {
   const self = call.self.value;
   // One's own screen is not shown back: a tunnel of mirrors helps nobody. A banner says that it is shared.
   const screens = others.filter((person) => person.screen);
+  const pictures = call.session.modality.value === "video";
   const shape = arrangement(size.value, others.length, screens.length);
   return (
     <div class="stage" ref={element} data-shape={shape}>
-      {shape === "alone" && self && <Alone self={self} stage={size.value} />}
-      {shape === "grid" && <People others={others} self={self} stage={size.value} />}
+      {shape === "alone" && self && <Alone self={self} stage={size.value} pictures={pictures} />}
+      {shape === "grid" && <People others={others} self={self} stage={size.value} pictures={pictures} />}
       {shape.startsWith("screen") && <Sharing screens={screens} others={others} self={self} />}
     </div>
   );
 }
 
-function Alone({ self, stage }: { self: Person; stage: Size }) {
+function Alone({ self, stage, pictures }: { self: Person; stage: Size; pictures: boolean }) {
   const room = { width: Math.min(stage.width, 720), height: Math.max(0, stage.height - 72) };
   return (
     <div class="alone">
       <ul class="people" aria-label={t("call.people")}>
-        <Tile person={self} size={grid(room, 1, GAP).tile} mirrored={mirrorSelf.value} />
+        <Tile person={self} size={grid(room, 1, GAP).tile} mirrored={mirrorSelf.value} pictures={pictures} />
       </ul>
       <p class="lead">{t("call.waiting")}</p>
     </div>
   );
 }
 
-function People({ others, self, stage }: { others: readonly Person[]; self: Person | null; stage: Size }) {
+interface PeopleProps {
+  others: readonly Person[];
+  self: Person | null;
+  stage: Size;
+  pictures: boolean;
+}
+
+function People({ others, self, stage, pictures }: PeopleProps) {
   const { columns, tile } = grid(stage, others.length, GAP);
   const width = columns * tile.width + (columns - 1) * GAP;
   return (
     <ul class="people" aria-label={t("call.people")} style={{ maxWidth: `${width}px` }}>
       {others.map((person) => (
-        <Tile key={person.sid} person={person} size={tile} />
+        <Tile key={person.sid} person={person} size={tile} pictures={pictures} />
       ))}
       {self && showSelf.value && <Tile key="self" person={self} mirrored={mirrorSelf.value} corner />}
     </ul>

@@ -12,6 +12,8 @@ interface Props {
   mirrored?: boolean;
   /** The small picture of oneself in the corner. */
   corner?: boolean;
+  /** In a session held in sound nobody misses a picture. */
+  pictures?: boolean;
 }
 
 /** Up to two letters; grapheme-wise, so that no name is cut inside a letter. */
@@ -24,9 +26,10 @@ export function initials(name: string): string {
   return `${letters[0] ?? ""}${last ?? ""}`.toLocaleUpperCase();
 }
 
-export function Tile({ person, size, mirrored = false, corner = false }: Props) {
+export function Tile({ person, size, mirrored = false, corner = false, pictures = true }: Props) {
   const name = person.self ? t("call.you") : person.name;
   const role = person.self ? "" : roleWord(person.role);
+  const still = stillWords(person);
   return (
     <li
       class={corner ? "tile tile-corner" : "tile"}
@@ -37,9 +40,9 @@ export function Tile({ person, size, mirrored = false, corner = false }: Props) 
       {person.camera ? (
         <Picture track={person.camera} mirrored={mirrored} label={person.self ? t("prejoin.preview") : person.name} />
       ) : (
-        <NoPicture person={person} words={corner ? "" : t("call.camera_off")} />
+        <NoPicture person={person} words={corner || !pictures ? "" : t("call.camera_off")} />
       )}
-      {person.camera && person.paused && <NoPicture person={person} words={t("call.picture_paused")} paused />}
+      {still && <NoPicture person={person} words={still} paused />}
       <div class="plate">
         {person.speaking && <SpeakingBars />}
         {!person.microphone && <Icon name="microphone-off" />}
@@ -50,6 +53,13 @@ export function Tile({ person, size, mirrored = false, corner = false }: Props) 
       <Line person={person} />
     </li>
   );
+}
+
+/** Why a picture stands still, if it does. */
+function stillWords({ camera, self, paused, line }: Person): string {
+  if (!camera || self) return "";
+  if (paused) return t("call.picture_paused");
+  return line === "lost" ? t("call.connection_lost") : "";
 }
 
 /** In place of a picture, or over one that stands still: its element must stay, as an unseen one is not sent any more. */
