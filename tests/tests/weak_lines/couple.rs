@@ -130,3 +130,29 @@ fn people_with_one_address_and_lines_of_their_own_each_get_their_own() {
     let full = track(&world, therapist, ann, TrackKind::Video).is_some_and(|track| track.layer == 2);
     assert!(full && anns.rate > 2_000.0 && bens.rate > 350.0, "{figures}");
 }
+
+#[test]
+fn partners_who_send_over_one_line_both_keep_their_voice_and_equal_pictures() {
+    let (mut world, home, [therapist, ann, ben]) = couple(4, line(20_000), line(3_000));
+    let (up, _) = world.network.home_links(home);
+    let start = world.network.link_stats(up);
+    world.run_for(Duration::from_secs(5));
+    world.reset_received();
+    let before = world.network.link_stats(up);
+    // Both begin with all of their layers, 4.6 Mbit/s together, until the line is seen to be full.
+    let early = before.dropped_queue - start.dropped_queue;
+    assert!(early * 10 < before.offered - start.offered, "{early} of {}", before.offered - start.offered);
+    world.run_for(Duration::from_secs(40));
+    let after = world.network.link_stats(up);
+    let offered = after.offered - before.offered;
+    let dropped = after.dropped_queue - before.dropped_queue;
+    let seen = [ann, ben].map(|bot| track(&world, bot, therapist, TrackKind::Video).unwrap());
+    let heard = [ann, ben].map(|bot| track(&world, bot, therapist, TrackKind::Audio).unwrap());
+    let bounds = [ann, ben].map(|bot| world.bot(bot).endpoint.sent().bound_bps);
+    let told = seen.each_ref().map(told);
+    let figures = format!("dropped {dropped} of {offered}, bounds {bounds:?}, {told:#?}");
+    assert!(dropped * 1_000 < offered * 3, "{figures}");
+    assert_eq!(heard.map(|track| track.missing), [0, 0], "{figures}");
+    let [anns, bens] = seen.map(|track| track.bitrate_bps());
+    assert!(anns.min(bens) > 0.8 * anns.max(bens) && anns + bens > 1_500_000.0, "{figures}");
+}

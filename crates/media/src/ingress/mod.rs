@@ -10,6 +10,7 @@ pub mod sources;
 pub mod speakers;
 pub mod statistics;
 pub mod transport;
+pub mod uplink;
 
 pub use gaps::{GapTracker, Repair};
 pub use keyframes::{KeyframeAsk, KeyframeMethod, KeyframeRequests};
@@ -17,3 +18,4 @@ pub use sources::{Role, Source, SourceError, SourceTable};
 pub use speakers::Speakers;
 pub use statistics::{Arrival, SourceStatistics};
 pub use transport::TransportRecorder;
+pub use uplink::{UplinkMeter, UplinkSight};

@@ -23,6 +23,8 @@ const FALL: f64 = 0.75;
 /// A publisher that sends this much more than it was asked to, so long after, does not do as it is asked.
 const DISOBEYS: f64 = 1.3;
 const TIME_TO_FOLLOW: Duration = Duration::from_secs(4);
+/// It sends, if it did within this time.
+const SENDS: Duration = Duration::from_millis(500);
 /// It is asked again after this long.
 const STIFF_FOR: Duration = Duration::from_secs(60);
 /// Smaller changes are not told.
@@ -126,7 +128,10 @@ impl Publication {
             self.elastic.stiff_until = None;
         }
         let Some(asked) = self.elastic.asked else { return false };
-        let ignored = self.measured_rate(asked.layer).is_some_and(|rate| rate > asked.rate.scaled(DISOBEYS));
+        // What is remembered of a layer that is off is no disobedience.
+        let sent = self.encoding(asked.layer).map(|encoding| now.saturating_duration_since(encoding.last_packet));
+        let ignored = sent.is_some_and(|silence| silence < SENDS)
+            && self.measured_rate(asked.layer).is_some_and(|rate| rate > asked.rate.scaled(DISOBEYS));
         if !ignored || now.saturating_duration_since(asked.since) < TIME_TO_FOLLOW {
             return false;
         }

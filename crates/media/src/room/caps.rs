@@ -15,10 +15,13 @@ use crate::room::layers::AUDIO_RATE;
 const PAYLOAD_SHARE: f64 = 0.93;
 
 /// What is left to speech however little of it there is just now.
-const SPEECH: Bitrate = Bitrate::kbps(64);
+pub(super) const SPEECH: Bitrate = Bitrate::kbps(64);
 
 /// A bound is repeated this often: RTCP is lost like anything else.
 const REPEATED: Duration = Duration::from_secs(1);
+
+/// Smaller changes are not told at once.
+const TELLING_CHANGE: f64 = 0.03;
 
 /// That there is no bound any more is said this many times.
 const RELEASES: u8 = 3;
@@ -71,15 +74,22 @@ impl Room {
 
     /// Tells a publisher its bound, if that is news or was not said lately.
     pub(super) fn cap_publisher(&mut self, slot: u16, now: Instant) {
-        let cap = self.wanted_of(slot);
+        let (sent, bound) = self.sent_by(slot);
+        let part = self.participants.get(slot).and_then(|participant| participant.uplink.part);
+        let cap = part.map_or(bound.then_some(sent), |part| Some(part.min(sent)));
         let Some(participant) = self.participants.get_mut(slot) else { return };
         let told = &mut participant.uplink.told;
-        let news = told.cap != cap;
+        let news = match (told.cap, cap) {
+            (Some(old), Some(new)) => old.as_bps().abs_diff(new.as_bps()) as f64 > old.as_bps() as f64 * TELLING_CHANGE,
+            (old, new) => old != new,
+        };
         let due = told.at.is_none_or(|at| now.saturating_duration_since(at) >= REPEATED);
         if news && cap.is_none() {
             told.releases = RELEASES;
         }
-        told.cap = cap;
+        if news || due {
+            told.cap = cap;
+        }
         if !(news || due && (cap.is_some() || told.releases > 0)) {
             return;
         }
@@ -88,8 +98,8 @@ impl Room {
         self.send_remb(slot, cap.unwrap_or(UNBOUND));
     }
 
-    /// What is wanted of a publisher in all, where that is less than it would send: on the wire, speech included.
-    fn wanted_of(&self, slot: u16) -> Option<Bitrate> {
+    /// What is wanted of a publisher in all, on the wire, speech included; and whether that is less than it would send.
+    pub(super) fn sent_by(&self, slot: u16) -> (Bitrate, bool) {
         let (mut sum, mut bound) = (Bitrate::ZERO, false);
         for (_, publication) in self.publications.iter().filter(|(_, one)| one.owner == slot && !one.muted) {
             if publication.codec().kind() == MediaKind::Audio {
@@ -104,7 +114,7 @@ impl Room {
                     asked.unwrap_or_else(|| publication.measured_rate(layer.0).map_or(whole, |rate| rate.max(whole)));
             }
         }
-        bound.then(|| sum.scaled(1.0 / PAYLOAD_SHARE))
+        (sum.scaled(1.0 / PAYLOAD_SHARE), bound)
     }
 
     fn send_remb(&mut self, slot: u16, bound: Bitrate) {

@@ -7,6 +7,7 @@ use parlour_rtp::rtcp::TransportFeedback;
 
 use crate::egress::lines::Home;
 use crate::egress::outgoing::{Form, Outgoing};
+use crate::ingress::UplinkMeter;
 use crate::room::Room;
 use crate::room::participant::Participant;
 
@@ -47,6 +48,8 @@ impl Room {
         };
         participant.home = home;
         participant.shares = None;
+        participant.uplink.meter = UplinkMeter::new(now);
+        self.uplinks.look(now);
         let Some(estimation) = &mut participant.downlink.estimation else { return };
         estimation.move_to(&mut self.lines, home, &self.config, now);
         self.counters.lines_joined += u64::from(self.lines.is_shared(estimation.place()));

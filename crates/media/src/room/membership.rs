@@ -68,6 +68,7 @@ impl Room {
         for section in &spec.sections {
             slots.push(self.publish(owner, section, now));
         }
+        self.uplinks.look(now);
         let interval = self.config.feedback_interval;
         let Some(participant) = self.participants.get_mut(owner) else { return };
         let uplink = &mut participant.uplink;

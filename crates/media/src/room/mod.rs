@@ -15,6 +15,7 @@ mod steps;
 mod subscriptions;
 mod transmit;
 mod upkeep;
+mod uplinks;
 mod wake;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -33,6 +34,7 @@ use crate::ingress::Speakers;
 use crate::publication::Publication;
 use crate::room::events::Events;
 use crate::room::participant::Participant;
+use crate::room::uplinks::Uplinks;
 use crate::room::wake::Wake;
 use crate::slots::Slots;
 use crate::spec::{DownlinkSpec, SubscriptionSpec, UplinkSpec};
@@ -53,6 +55,7 @@ pub struct Room {
     publications: Slots<PublicationKey, Publication>,
     edges: BTreeSet<Edge>,
     lines: Lines,
+    uplinks: Uplinks,
     /// Muted before they were published; bounded by [`MAX_EARLY`].
     early_mutes: BTreeSet<PublicationKey>,
     /// Participants with something to send, each once.
@@ -78,6 +81,7 @@ impl Room {
             publications: Slots::new(),
             edges: BTreeSet::new(),
             lines: Lines::default(),
+            uplinks: Uplinks::default(),
             early_mutes: BTreeSet::new(),
             ready: VecDeque::new(),
             asks: Vec::new(),

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use parlour_model::ParticipantKey;
-use parlour_rtp::{ExtensionMap, Packet};
+use parlour_model::{Bitrate, ParticipantKey};
+use parlour_rtp::extension::ExtensionValue;
+use parlour_rtp::{AbsSendTime, ExtensionKind, ExtensionMap, Packet, TransportSequence};
 
 use crate::config::MediaConfig;
 use crate::egress::downlink::Downlink;
 use crate::egress::lines::Home;
 use crate::error::RtpDrop;
 use crate::ingress::sources::Source;
-use crate::ingress::{SourceError, SourceTable, TransportRecorder};
+use crate::ingress::{SourceError, SourceTable, TransportRecorder, UplinkMeter};
 use crate::room::caps::Told;
 use crate::room::transmit::RtcpOutboxes;
 
@@ -48,6 +49,10 @@ pub(super) struct Uplink {
     pub recorder: Option<TransportRecorder>,
     /// A stream to name in transport feedback.
     pub any_ssrc: u32,
+    /// How its packets fare on their way.
+    pub meter: UplinkMeter,
+    /// Its part of an uplink that it shares and that is full.
+    pub part: Option<Bitrate>,
     /// The bound it was told.
     pub told: Told,
 }
@@ -64,6 +69,8 @@ impl Participant {
                 publications: Vec::new(),
                 recorder: None,
                 any_ssrc: 0,
+                meter: UplinkMeter::new(now),
+                part: None,
                 told: Told::default(),
             },
             downlink: Downlink::new(config, now),
@@ -82,6 +89,17 @@ impl Participant {
 }
 
 impl Uplink {
+    /// The transport-wide number of a packet.
+    pub fn transport_number(&self, packet: &Packet<'_>) -> Option<u16> {
+        let value = packet.extension(self.extensions.id(ExtensionKind::TransportCc)?)?;
+        TransportSequence::decode(value).map(|TransportSequence(number)| number)
+    }
+
+    /// When a packet was sent, by its sender's clock.
+    pub fn sending_time(&self, packet: &Packet<'_>) -> Option<AbsSendTime> {
+        AbsSendTime::decode(packet.extension(self.extensions.id(ExtensionKind::AbsSendTime)?)?)
+    }
+
     /// Where a packet belongs.
     pub fn resolve(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Source, RtpDrop> {
         self.table.resolve(packet, now).map_err(|error| match error {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use parlour_model::{Codec, Medium, ParticipantKey};
 use parlour_rtp::extension::ExtensionValue;
-use parlour_rtp::{AudioLevel, ExtensionKind, Packet, TransportSequence, VideoOrientation, red};
+use parlour_rtp::{AudioLevel, ExtensionKind, Packet, VideoOrientation, red};
 
 use crate::error::RtpDrop;
 use crate::inbound::{Frame, Inbound};
@@ -38,15 +38,17 @@ impl Room {
     pub(super) fn receive(&mut self, now: Instant, from: ParticipantKey, packet: &mut [u8]) -> Result<(), RtpDrop> {
         let owner = self.participants.find(from).ok_or(RtpDrop::UnknownParticipant)?;
         let participant = self.participants.get_mut(owner).ok_or(RtpDrop::UnknownParticipant)?;
+        let (len, is_placed) = (packet.len(), participant.home.is_some());
         let parsed = Packet::parse(packet).map_err(|_| RtpDrop::Malformed)?;
         let uplink = &mut participant.uplink;
-        if let Some(recorder) = &mut uplink.recorder {
-            let id = uplink.extensions.id(ExtensionKind::TransportCc);
-            let number = id.and_then(|id| parsed.extension(id)).and_then(TransportSequence::decode);
-            if let Some(TransportSequence(number)) = number {
-                recorder.handle_packet(number, now);
-                self.wake.no_later_than(recorder.poll_timeout());
-            }
+        let number = uplink.transport_number(&parsed);
+        if let (Some(recorder), Some(number)) = (&mut uplink.recorder, number) {
+            recorder.handle_packet(number, now);
+            self.wake.no_later_than(recorder.poll_timeout());
+        }
+        // Who is nowhere shares nothing.
+        if is_placed {
+            uplink.meter.handle_packet(number, uplink.sending_time(&parsed), len, now);
         }
         let source = uplink.resolve(&parsed, now)?;
         let publication = *uplink.publications.get(source.section).ok_or(RtpDrop::UnknownSource)?;

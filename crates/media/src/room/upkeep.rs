@@ -21,6 +21,9 @@ const MAX_NACK: usize = 128;
 impl Room {
     pub(super) fn upkeep(&mut self, now: Instant) {
         self.upkeep_lines(now);
+        if self.uplinks.poll_timeout().is_some_and(|due| due <= now) {
+            self.upkeep_uplinks(now);
+        }
         for slot in self.participants.indices() {
             self.upkeep_participant(slot, now);
         }
@@ -50,12 +53,9 @@ impl Room {
                 .flatten()
                 .flat_map(|encoding| [encoding.gaps.poll_timeout(), encoding.keyframes.poll_timeout()])
         });
-        let others = [
-            self.speakers.poll_timeout(),
-            self.lines.poll_timeout(),
-            Some(self.next_layers).filter(|_| !self.publications.is_empty()),
-        ];
-        participants.chain(publications).chain(others).flatten().min()
+        let lines = [self.lines.poll_timeout(), self.uplinks.poll_timeout()];
+        let others = [self.speakers.poll_timeout(), Some(self.next_layers).filter(|_| !self.publications.is_empty())];
+        participants.chain(publications).chain(lines).chain(others).flatten().min()
     }
 
     fn upkeep_participant(&mut self, slot: u16, now: Instant) {
@@ -186,5 +186,6 @@ impl Room {
             self.tell_subscribed_layers(publication, now);
         }
         self.look_after_caps(now);
+        self.upkeep_uplinks(now);
     }
 }
