@@ -30,6 +30,11 @@ impl Dynacast {
     /// The layers taken now. What to tell, if there is something new: for each of `announced`, wanted or not.
     pub fn update(&mut self, taken: [bool; LAYERS], announced: &[Layer], now: Instant) -> Option<Vec<(Layer, bool)>> {
         let mut changed = false;
+        // An encoder stumbles over each change: layers that fall out of use one after the other are dropped together.
+        let pending = self.told.iter().zip(&self.unwanted_since).zip(taken).any(|((&told, since), taken)| {
+            told && !taken && since.is_none_or(|since| now.saturating_duration_since(since) < self.delay)
+        });
+        let patience = if pending { self.delay * 2 } else { self.delay };
         let states = self.told.iter_mut().zip(&mut self.unwanted_since).zip(taken);
         for ((told, since), taken) in states {
             if taken {
@@ -37,7 +42,7 @@ impl Dynacast {
                 (*told, *since) = (true, None);
             } else {
                 let since = *since.get_or_insert(now);
-                if *told && now.saturating_duration_since(since) >= self.delay {
+                if *told && now.saturating_duration_since(since) >= patience {
                     *told = false;
                     changed = true;
                 }
@@ -77,6 +82,24 @@ mod tests {
         assert_eq!(dynacast.update([true, false, false], &ALL, start + DELAY / 2), None);
         assert_eq!(dynacast.update([true, false, false], &ALL, start + DELAY), told([true, false, false]));
         assert_eq!(dynacast.update([true, false, true], &ALL, start + DELAY), told([true, false, true]));
+    }
+
+    #[test]
+    fn layers_that_fall_out_of_use_one_after_the_other_are_dropped_together_unless_that_takes_too_long() {
+        let start = epoch();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut dynacast = Dynacast::new(DELAY, start);
+        dynacast.update([true; 3], &ALL, start);
+        assert_eq!(dynacast.update([false, true, true], &ALL, at(1)), None);
+        assert_eq!(dynacast.update([false, false, true], &ALL, at(4)), None);
+        assert_eq!(dynacast.update([false, false, true], &ALL, at(7)), None);
+        assert_eq!(dynacast.update([false, false, true], &ALL, at(9)), told([false, false, true]));
+
+        let mut dynacast = Dynacast::new(DELAY, start);
+        dynacast.update([true; 3], &ALL, start);
+        assert_eq!(dynacast.update([false, true, true], &ALL, at(1)), None);
+        assert_eq!(dynacast.update([false, true, false], &ALL, at(10)), None);
+        assert_eq!(dynacast.update([false, true, false], &ALL, at(11)), told([false, true, true]));
     }
 
     #[test]

@@ -19,6 +19,9 @@ const SIZE_SLACK: f32 = 0.9;
 /// A step up must fit with this to spare.
 const STEP_UP: f64 = 1.1;
 
+/// Frames a second below which a picture is a row of stills.
+const LEAST_FRAMES: f32 = 12.0;
+
 /// Rates offered of an encoding that can be bent, each by this more than the one before.
 const FINENESS: f64 = 1.12;
 
@@ -78,20 +81,26 @@ pub(super) fn charge_steps_up(steps: &mut [Step], binding: &Binding) {
     }
 }
 
-/// The steps of one layer. Only the lowest is worth having at the frame rate of its base layer alone.
+/// The steps of one layer. Only the lowest is worth having at a few frames a second: a smaller picture that moves says more
+/// of a face than a larger one that does not.
 fn layer_steps(publication: &Publication, layer: Layer, is_lowest: bool, fps: Option<u32>) -> Vec<Step> {
     let whole = |rate| vec![Step { target: Target { layer: layer.0, temporal: ALL_TEMPORAL }, rate }];
     let Some(rungs) = publication.encoding(layer.0).and_then(|encoding| encoding.meter.measured()) else {
         return whole(publication.announced_rate(layer).unwrap_or(nominal_rate(layer)));
     };
     let mut steps: Vec<Step> = Vec::new();
-    let mut below = Bitrate::ZERO;
+    let (mut below, mut moving) = (Bitrate::ZERO, 0.0);
     for (temporal, Rung { rate, frames_per_second }) in (0u8..).zip(rungs) {
         if rate == below {
             continue;
         }
         below = rate;
-        steps.push(Step { target: Target { layer: layer.0, temporal }, rate });
+        let step = Step { target: Target { layer: layer.0, temporal }, rate };
+        match steps.last_mut() {
+            Some(last) if !is_lowest && moving < LEAST_FRAMES => *last = step,
+            _ => steps.push(step),
+        }
+        moving = frames_per_second;
         if fps.is_some_and(|fps| frames_per_second >= fps as f32) {
             return steps;
         }
@@ -99,9 +108,6 @@ fn layer_steps(publication: &Publication, layer: Layer, is_lowest: bool, fps: Op
     // What is measured now need not be all that ever comes: the last step takes whatever there is.
     if let Some(last) = steps.last_mut() {
         last.target.temporal = ALL_TEMPORAL;
-    }
-    if !is_lowest && steps.len() > 1 {
-        steps.remove(0);
     }
     steps
 }
