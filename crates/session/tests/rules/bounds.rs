@@ -3,7 +3,8 @@
 use parlour_model::session::{
     Actor, Admission, Departure, Schedule, SessionCommand, SessionEvent, SessionPhase, SessionPolicy, SessionReply,
 };
-use parlour_session::{CommandRefusal, SessionOptions};
+use parlour_model::{Encryption, Grants, LeaveReason, ParticipantKey};
+use parlour_session::{CommandRefusal, Entry, JoinRequest, SessionOptions};
 
 use crate::stage::{A, B, C, Input, START_MS, Stage, T, Who};
 
@@ -113,4 +114,51 @@ fn who_left_at_once_seems_to_wait_like_the_others_when_no_therapist_comes_back()
     stage.ok(T, SessionCommand::Admit(B.identity()));
     assert!(stage.reaches(B, T) && stage.session.is_ghost(key), "the test must look while it is to be seen");
     assert!(!stage.session.roster(stage.key(B)).any(|other| other == key), "a lost line would wait to be admitted");
+}
+
+#[test]
+fn the_end_of_a_quick_exits_trace_is_waited_for() {
+    let mut stage = Stage::live(SessionPolicy { waiting_room: false, ..SessionPolicy::default() }, &[A, B]);
+    let key = stage.key(A);
+    stage.ok(A, SessionCommand::QuickExit);
+    assert_eq!(stage.session.poll_timeout(), Some(stage.now + SessionOptions::RESUME_WINDOW));
+    stage.wait(SessionOptions::RESUME_WINDOW.as_secs());
+    assert!(!stage.session.is_ghost(key) && stage.told.contains(&SessionEvent::Unseen(A.identity())));
+}
+
+#[test]
+fn a_device_that_was_to_take_a_seat_over_is_told_why_there_is_none() {
+    for (command, expected) in
+        [(SessionCommand::End, LeaveReason::SessionEnded), (SessionCommand::Remove(A.identity()), LeaveReason::Removed)]
+    {
+        let mut stage = Stage::live(SessionPolicy::default(), &[A]);
+        stage.ok(A, SessionCommand::OfferHandOver);
+        let key = ParticipantKey(99);
+        let (identity, role) = (A.identity(), A.role());
+        let (grants, encryption, entry) = (Grants::ALL, Encryption::Gcm, Entry::HandOver);
+        let request = JoinRequest { key, identity, role, grants, encryption, entry };
+        stage.session.handle_join(request, stage.now).unwrap();
+        stage.ok(T, command);
+        assert!(stage.told.contains(&SessionEvent::Close { key, reason: expected }), "{expected:?}");
+    }
+}
+
+#[test]
+fn a_session_opens_once_and_when_its_time_has_come() {
+    let schedule = Schedule { starts_at_ms: START_MS + 60 * MINUTE, planned_minutes: 50, opens_minutes_before: 15 };
+    let mut stage = Stage::new(SessionOptions { schedule: Some(schedule), ..SessionOptions::default() });
+    let phases = |stage: &Stage| stage.told.iter().filter(|event| matches!(event, SessionEvent::Phase(_))).count();
+    stage.wait(45 * 60 - 1);
+    stage.session.handle_timeout(stage.now);
+    assert_eq!((stage.session.phase(), phases(&stage)), (SessionPhase::Scheduled, 0));
+    stage.wait(1);
+    assert_eq!((stage.session.phase(), phases(&stage)), (SessionPhase::Open, 1));
+    stage.join(T);
+    assert_eq!((stage.session.phase(), phases(&stage)), (SessionPhase::Live, 2));
+    stage.wait(60);
+    stage.session.handle_timeout(stage.now);
+    while let Some(event) = stage.session.poll_event() {
+        stage.told.push(event);
+    }
+    assert_eq!((stage.session.phase(), phases(&stage)), (SessionPhase::Live, 2), "time alone changes nothing");
 }
