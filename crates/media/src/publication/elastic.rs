@@ -21,8 +21,8 @@ const SHARED_SINGLE: f64 = 0.3;
 /// An encoder follows within a frame or two, but what is on its way is as it was: a larger fall is for a smaller layer.
 const FALL: f64 = 0.75;
 /// A publisher that sends this much more than it was asked to, so long after, does not do as it is asked.
-const DISOBEYS: f64 = 1.3;
-const TIME_TO_FOLLOW: Duration = Duration::from_secs(4);
+const DISOBEYS: f64 = 1.4;
+const TIME_TO_FOLLOW: Duration = Duration::from_secs(6);
 /// It sends, if it did within this time.
 const SENDS: Duration = Duration::from_millis(500);
 /// It is asked again after this long.
@@ -105,7 +105,7 @@ impl Publication {
             (false, true) => whole.scaled(LEAST),
             (false, false) => whole.scaled(BEGIN),
         };
-        let fall = self.measured_rate(layer.0).filter(|_| is_shown).map(|rate| rate.scaled(FALL));
+        let fall = self.measured_rate(layer.0).filter(|_| is_shown && !single).map(|rate| rate.scaled(FALL));
         let shared = others.map(|rate| rate.min(whole).scaled(if single { SHARED_SINGLE } else { DISTINCT }));
         [fall, shared].into_iter().flatten().fold(least, Bitrate::max)
     }

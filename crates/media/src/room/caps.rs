@@ -77,7 +77,8 @@ impl Room {
         let (sent, bound) = self.sent_by(slot);
         let part = self.participants.get(slot).and_then(|participant| participant.uplink.part);
         let cap = part.map_or(bound.then_some(sent), |part| Some(part.min(sent)));
-        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let ssrcs = self.bound_sources(slot);
+        let Some(participant) = self.participants.get_mut(slot).filter(|_| !ssrcs.is_empty()) else { return };
         let told = &mut participant.uplink.told;
         let news = match (told.cap, cap) {
             (Some(old), Some(new)) => old.as_bps().abs_diff(new.as_bps()) as f64 > old.as_bps() as f64 * TELLING_CHANGE,
@@ -95,7 +96,7 @@ impl Room {
         }
         told.at = Some(now);
         told.releases = told.releases.saturating_sub(1);
-        self.send_remb(slot, cap.unwrap_or(UNBOUND));
+        self.send_remb(slot, cap.unwrap_or(UNBOUND), &ssrcs);
     }
 
     /// What is wanted of a publisher in all, on the wire, speech included; and whether that is less than it would send.
@@ -117,12 +118,16 @@ impl Room {
         (sum.scaled(1.0 / PAYLOAD_SHARE), bound)
     }
 
-    fn send_remb(&mut self, slot: u16, bound: Bitrate) {
+    /// The streams of a publisher that a bound is for, of those that began.
+    fn bound_sources(&self, slot: u16) -> Vec<u32> {
         let owned = self.publications.iter().filter(|(_, one)| one.owner == slot && one.section.remb);
-        let ssrcs: Vec<u32> = owned.flat_map(|(_, one)| one.encodings.iter().flatten().map(|one| one.ssrc)).collect();
-        let Some(participant) = self.participants.get_mut(slot).filter(|_| !ssrcs.is_empty()) else { return };
+        owned.flat_map(|(_, one)| one.encodings.iter().flatten().map(|one| one.ssrc)).collect()
+    }
+
+    fn send_remb(&mut self, slot: u16, bound: Bitrate, ssrcs: &[u32]) {
+        let Some(participant) = self.participants.get_mut(slot) else { return };
         let ours = participant.ssrc;
-        let outcome = participant.rtcp.on(Leg::Publish).push(|writer| writer.remb(ours, bound.as_bps(), &ssrcs));
+        let outcome = participant.rtcp.on(Leg::Publish).push(|writer| writer.remb(ours, bound.as_bps(), ssrcs));
         self.counters.bounds_out += 1;
         self.counters.rtcp_overflow += u64::from(outcome.is_err());
         self.mark_ready(slot);

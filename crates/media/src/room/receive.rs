@@ -111,6 +111,7 @@ impl Room {
             // A layer that was not there is: someone may have waited for it.
             self.wake = Wake::Unknown;
             self.aim_audience(place.publication, now);
+            self.cap_publisher(place.owner, now);
         }
         self.hear(place, &kept, now);
         self.fan_out(&Arrival { publication: place.publication, packet, sealed_red: kept.red == Some(0) });
