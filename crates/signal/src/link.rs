@@ -14,6 +14,7 @@ use parlour_model::{Event, Identity, LeaveReason, ParticipantSid, SessionId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
+use self::latest::LatestStates;
 use crate::config::StopAdvice;
 use crate::data::DataStamp;
 use crate::joinrequest::Wishes;
@@ -27,6 +28,7 @@ use crate::translate::request::{self, Invalid, Request};
 use crate::translate::roster::View;
 use crate::translate::{join, leave, response};
 
+mod latest;
 mod relocate;
 mod resume;
 
@@ -66,6 +68,7 @@ pub(crate) struct Link {
     view: View,
     data: DataStamp,
     kept: VecDeque<Response>,
+    latest: LatestStates,
     refresh: Refresh,
     pub(crate) resume_trap: Option<ResumeTrap>,
     pub(crate) pretends_to_speak_until: Option<Instant>,
@@ -136,6 +139,7 @@ pub(crate) fn spawn(shared: &Arc<Shared>, beginning: Beginning) {
         view: View::default(),
         data: DataStamp::new(who.sid.clone(), who.identity.clone()),
         kept: VecDeque::new(),
+        latest: LatestStates::default(),
         refresh: Refresh::new(claims),
         resume_trap: None,
         pretends_to_speak_until: None,
@@ -285,6 +289,7 @@ impl Link {
     /// Sends now, keeps for later, or drops.
     pub(crate) fn send(&mut self, message: Response) {
         let kind = response::kind(&message);
+        self.latest.note(&message);
         let Some(wire) = &self.wire else {
             if response::outlives_a_break(&message) && self.kept.len() < MAX_KEPT {
                 self.kept.push_back(message);

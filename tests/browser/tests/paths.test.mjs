@@ -109,8 +109,14 @@ test("a weak line, told before the session and during it", { skip }, async (t) =
 
   await t.test("and all of it goes away when the line is back", async () => {
     homes.set(FREE);
-    await until("no words are left", async () => (await alex.page.locator(".not-carried, .picture-paused").count()) === 0, 60_000);
-    await until("nor at the therapist", async () => (await sanders.page.locator(".not-carried").count()) === 0, 60_000);
+    for (const { page, name } of [alex, sanders]) {
+      const words = page.locator(".not-carried, .picture-paused");
+      await until(`no words are left for ${name}`, async () => {
+        const left = await words.allTextContents();
+        if (left.length === 0) return true;
+        throw new Error(left.join(" | "));
+      }, 60_000);
+    }
     await Promise.all([alex.perceives(60_000), sanders.perceives(60_000)]);
   });
 

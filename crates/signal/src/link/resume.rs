@@ -95,5 +95,8 @@ impl Link {
         for message in std::mem::take(&mut self.kept) {
             self.send(message);
         }
+        for message in self.latest.again() {
+            self.send(message);
+        }
     }
 }
