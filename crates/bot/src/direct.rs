@@ -88,6 +88,15 @@ impl World {
         Self::build(seed, session, times, MediaConfig { estimate: false, ..MediaConfig::default() })
     }
 
+    /// As [`Self::new`], where media is handled otherwise.
+    pub fn with_media(seed: u64, media: MediaConfig) -> Result<Self, CertificateError> {
+        let session = SessionOptions {
+            policy: SessionPolicy { max_participants: 12, ..SessionPolicy::open_development() },
+            ..SessionOptions::default()
+        };
+        Self::build(seed, session, PeerTimes::default(), media)
+    }
+
     fn build(
         seed: u64,
         session: SessionOptions,

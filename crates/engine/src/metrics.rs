@@ -178,6 +178,8 @@ impl Shared {
         raise(&self.repairs, &["keyframe_in"], all.sum(|one| one.totals.media.keyframes_in));
         raise(&self.repairs, &["probe_out"], all.sum(|one| one.totals.media.probes_out));
         raise(&self.repairs, &["padding_out"], all.sum(|one| one.totals.media.paddings_out));
+        raise(&self.repairs, &["copy_out"], all.sum(|one| one.totals.media.copies_out));
+        raise(&self.repairs, &["copy_refused"], all.sum(|one| one.totals.media.copies_refused));
         raise(&self.repairs, &["bound_out"], all.sum(|one| one.totals.media.bounds_out));
         raise(&self.lines, &["joined"], all.sum(|one| one.totals.media.lines_joined));
         raise(&self.lines, &["confirmed"], all.sum(|one| one.totals.media.lines_confirmed));

@@ -143,8 +143,11 @@ impl Observer {
                     seen.received += 1;
                     seen.received_bytes += f64::from(size);
                     let arrived = u64::try_from(arrival.as_micros()).unwrap_or(u64::MAX).min(i64::MAX as u64);
-                    seen.stalled += self.arrive(arrived, sent_at, size, now, counters);
-                    self.trains.push(burst, size, sent_at, arrived);
+                    // What was reported missing before was overtaken or sent again: its delay is not the line's.
+                    if fate == Fate::Unknown {
+                        seen.stalled += self.arrive(arrived, sent_at, size, now, counters);
+                        self.trains.push(burst, size, sent_at, arrived);
+                    }
                 }
             }
         }

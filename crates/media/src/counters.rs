@@ -33,6 +33,10 @@ pub struct MediaCounters {
     pub probes_out: u64,
     /// Packets of padding sent to receivers to find out what their lines carry, where there was nothing to repeat.
     pub paddings_out: u64,
+    /// Packets of speech sent again unasked, behind bursts of losses.
+    pub copies_out: u64,
+    /// Of those that were due, not sent: repeated already, stale, or over the receiver's repair budget.
+    pub copies_refused: u64,
     /// Bounds told to publishers (REMB).
     pub bounds_out: u64,
     /// Receivers that joined the line of others with the same public address.

@@ -5,6 +5,7 @@
 
 mod caps;
 mod couple;
+mod speech;
 
 use std::time::Duration;
 

@@ -15,6 +15,7 @@ use crate::egress::lines::{Home, Lines};
 use crate::egress::outgoing::{Form, Outgoing};
 use crate::egress::pacer::{Pacer, Turn};
 use crate::egress::packet::{Cached, Plan, write_padding_alone};
+use crate::egress::protection::Protection;
 use crate::egress::repair::RepairBudget;
 use crate::egress::stream::Stream;
 use crate::egress::transport::TransportNumbers;
@@ -50,6 +51,7 @@ pub(crate) struct Downlink {
     /// What its layers take as they were chosen last, audio included.
     pub spent: Bitrate,
     pub rtt: Option<Duration>,
+    pub protection: Protection,
     ready: VecDeque<Outgoing>,
     pacer: Pacer,
     pace_factor: f64,
@@ -78,6 +80,7 @@ impl Downlink {
             held: false,
             spent: Bitrate::ZERO,
             rtt: None,
+            protection: Protection::default(),
             ready: VecDeque::new(),
             pacer: Pacer::new(rate, config.pacer_size.as_bytes(), config.pacer_delay, now),
             pace_factor: config.pace_factor,
@@ -175,7 +178,7 @@ impl Downlink {
     /// When something that waits may leave.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let line = self.estimation.as_ref().and_then(|estimation| estimation.poll_timeout());
-        [self.pacer.poll_timeout(), line].into_iter().flatten().min()
+        [self.pacer.poll_timeout(), line, self.protection.poll_timeout()].into_iter().flatten().min()
     }
 
     /// The next packet to write.
@@ -239,10 +242,17 @@ impl Downlink {
             stream.history.record(item, filler, plan.transport, moment.tick, moment.keep);
             stream.packets = stream.packets.wrapping_add(1);
             stream.octets = stream.octets.wrapping_add(cached.payload.len() as u32);
+            if cached.codec.kind() == MediaKind::Audio {
+                stream.redundant = stream.spec.red.is_some() && cached.kept.red.is_some();
+                // Only what a receiver may ask for again is kept as it was sealed. The lower half names it.
+                if stream.spec.nack && stream.spec.rtx.is_none() {
+                    self.protection.note_sent(item.stream, item.sequence as u16, moment.now);
+                }
+            }
         }
         if let (Some(number), Some(estimation)) = (number, &mut self.estimation) {
             let kind = match (item.form, cached.codec.kind()) {
-                (Form::Repair | Form::Probe, _) => PacketKind::Retransmission,
+                (Form::Repair | Form::Copy | Form::Probe, _) => PacketKind::Retransmission,
                 (Form::Filler | Form::Padding(_), _) => PacketKind::Padding,
                 (Form::Media, MediaKind::Audio) => PacketKind::Audio,
                 (Form::Media, MediaKind::Video) => PacketKind::Video,

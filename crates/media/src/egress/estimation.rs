@@ -187,6 +187,11 @@ impl Estimation {
         self.answer = Answer::Comes;
     }
 
+    /// What the last feedback said, in order of numbers.
+    pub fn results(&self) -> &[PacketResult] {
+        &self.results
+    }
+
     /// A report block of a stream that carries most of what is sent.
     pub fn handle_report(&mut self, lines: &mut Lines, fraction_lost: f64, rtt: Option<Duration>, now: Instant) {
         if let Some(line) = lines.get_mut(self.place) {

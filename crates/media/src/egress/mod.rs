@@ -7,6 +7,7 @@ pub(crate) mod lines;
 pub(crate) mod outgoing;
 pub(crate) mod pacer;
 pub(crate) mod packet;
+pub(crate) mod protection;
 pub(crate) mod repair;
 pub(crate) mod rewriter;
 pub(crate) mod selector;

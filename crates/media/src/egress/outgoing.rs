@@ -28,6 +28,8 @@ pub(crate) enum Form {
     Filler,
     /// Again, on the repair stream (RFC 4588) where there is one, else as the very same packet.
     Repair,
+    /// Again, as the very same packet: in case the first is lost.
+    Copy,
     /// Again, on the repair stream, to find out what the line carries.
     Probe,
     /// So many bytes of padding on the repair stream, to find out what the line carries while there is nothing to repeat.
@@ -37,6 +39,6 @@ pub(crate) enum Form {
 impl Form {
     /// The packet left before.
     pub fn is_repetition(self) -> bool {
-        matches!(self, Self::Repair | Self::Probe)
+        matches!(self, Self::Repair | Self::Copy | Self::Probe)
     }
 }

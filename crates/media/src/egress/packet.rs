@@ -42,7 +42,9 @@ impl Plan {
     /// What is to be written for `item`.
     pub fn new(stream: &mut Stream, item: &Outgoing, cached: &Cached<'_>) -> Result<Self, ForwardDrop> {
         let sent = match item.form {
-            Form::Repair | Form::Probe => Some(*stream.history.get(item.sequence).ok_or(ForwardDrop::Expired)?),
+            Form::Repair | Form::Copy | Form::Probe => {
+                Some(*stream.history.get(item.sequence).ok_or(ForwardDrop::Expired)?)
+            }
             Form::Media | Form::Filler | Form::Padding(_) => None,
         };
         let spec = &stream.spec;

@@ -27,6 +27,8 @@ pub(crate) struct Stream {
     pub repair_next: u16,
     /// One above the highest number that is on its way to the wire.
     pub committed: u64,
+    /// Its packets carry earlier ones again (RFC 2198).
+    pub redundant: bool,
     /// What a sender report says of it.
     pub packets: u32,
     pub octets: u32,
@@ -106,6 +108,7 @@ impl Stream {
             binding: None,
             repair_next: repair_first,
             committed,
+            redundant: false,
             packets: 0,
             octets: 0,
             repeated: 0,

@@ -1,12 +1,15 @@
 //! What receivers' lines carry, and what follows: layers chosen anew, video let out faster or slower, probes filled.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use parlour_model::{MediaKind, ParticipantKey};
+use parlour_estimator::State;
+use parlour_model::{Bitrate, MediaKind, ParticipantKey};
 use parlour_rtp::rtcp::TransportFeedback;
 
+use crate::egress::downlink::Downlink;
 use crate::egress::lines::Home;
 use crate::egress::outgoing::{Form, Outgoing};
+use crate::egress::protection::Conditions;
 use crate::ingress::UplinkMeter;
 use crate::room::Room;
 use crate::room::participant::Participant;
@@ -16,6 +19,9 @@ const LOOK_BACK: u64 = 64;
 
 /// Padding of one packet: its length is written in one byte (RFC 3550, 5.1).
 const MOST_PADDING: u8 = u8::MAX;
+
+/// A queue of this much is the line's own cause of losses.
+const FULL: Duration = Duration::from_millis(60);
 
 /// What counts how much where people share a line (bandwidth.md of the design, idea 6): speech, the picture of one that
 /// comes first, another's.
@@ -37,7 +43,37 @@ impl Room {
         let Some(estimation) = &mut participant.downlink.estimation else { return };
         estimation.handle_feedback(&mut self.lines, newest, feedback.arrivals(), now);
         self.judge_sharing(slot);
+        self.protect_speech(slot, now);
         self.follow_shared(slot, now);
+    }
+
+    /// Decides how speech to a receiver is protected from here on.
+    fn protect_speech(&mut self, slot: u16, now: Instant) {
+        let Some(participant) = self.participants.get(slot).filter(|_| self.config.audio_copies) else { return };
+        let downlink = &participant.downlink;
+        let Some(estimation) = &downlink.estimation else { return };
+        let Some(line) = estimation.trace(&self.lines, now) else { return };
+        let (mut speech, mut redundant) = (Bitrate::ZERO, true);
+        for stream in &downlink.streams {
+            let binding = stream.binding.filter(|binding| binding.open && binding.kind == MediaKind::Audio);
+            let Some(publication) = binding.and_then(|binding| self.publications.get(binding.publication)) else {
+                continue;
+            };
+            speech += publication.measured_rate(0).unwrap_or_default();
+            redundant &= stream.redundant;
+        }
+        let calm = matches!(line.estimate.state, State::Start | State::Steady) && line.queue < FULL;
+        let conditions = Conditions {
+            congested: !calm,
+            share: speech.as_bps() as f64 / (line.estimate.capacity.as_bps() as f64).max(1.0),
+            rtt: downlink.rtt,
+            redundant,
+        };
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        let Downlink { estimation, protection, .. } = &mut participant.downlink;
+        let results = estimation.iter().flat_map(|estimation| estimation.results());
+        protection.handle_feedback(results.map(|result| result.arrival.is_some()), now);
+        protection.judge(conditions);
     }
 
     /// Someone is seen elsewhere.

@@ -103,13 +103,24 @@ impl Room {
         let index = streams.iter().position(|stream| stream.spec.ssrc == ssrc);
         for sequence in sequences {
             self.counters.nack_in += 1;
-            let repeated = index.is_some_and(|index| self.repeat(now, slot, index as u16, sequence).is_some());
+            let repeated =
+                index.is_some_and(|index| self.repeat(now, slot, (index as u16, sequence), Form::Repair).is_some());
             self.counters.nack_refused += u64::from(!repeated);
         }
     }
 
-    /// Repeats one packet, if it may be.
-    fn repeat(&mut self, now: Instant, slot: u16, index: u16, sequence: u16) -> Option<()> {
+    /// Sends the copies that are due.
+    pub(super) fn send_copies(&mut self, slot: u16, now: Instant) {
+        while let Some(participant) = self.participants.get_mut(slot) {
+            self.counters.copies_refused += participant.downlink.protection.take_refused();
+            let Some(copy) = participant.downlink.protection.poll(now) else { return };
+            let sent = self.repeat(now, slot, (copy.stream, copy.sequence), Form::Copy).is_some();
+            self.counters.copies_refused += u64::from(!sent);
+        }
+    }
+
+    /// Repeats one packet of a stream, if it may be.
+    fn repeat(&mut self, now: Instant, slot: u16, (index, sequence): (u16, u16), form: Form) -> Option<()> {
         let tick = self.epoch.tick(now);
         let participant = self.participants.get_mut(slot)?;
         let Downlink { streams, repair, rtt, .. } = &mut participant.downlink;
@@ -123,15 +134,18 @@ impl Room {
             MediaKind::Audio => self.config.stale_audio,
             MediaKind::Video => self.config.repair_history,
         };
+        if form == Form::Copy && sent.tries > 0 {
+            return None;
+        }
         let size = Downlink::wire_size(payload.len());
         if tick.since(arrived) > useful || !may_repeat(sent, *rtt, tick) || !repair.take(size, now) {
             return None;
         }
-        stream.repeated = stream.repeated.wrapping_add(u32::from(sent.tries == 0));
+        // A copy that was not needed repairs nothing.
+        stream.repeated = stream.repeated.wrapping_add(u32::from(sent.tries == 0 && form == Form::Repair));
         sent.tries += 1;
         sent.repeated = tick;
         let Sent { layer, incoming, timestamp, picture, publication, .. } = *sent;
-        let form = Form::Repair;
         let incoming = u64::from(incoming);
         let item = Outgoing { stream: index, publication, layer, form, incoming, sequence, timestamp, picture };
         let outcome = participant.downlink.repeat(item, size, now);

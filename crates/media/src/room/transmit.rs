@@ -64,6 +64,7 @@ impl Room {
         let moment = Moment { now, tick: self.epoch.tick(now), keep: self.config.repair_history };
         let participant = self.participants.get_mut(slot).ok_or(ForwardDrop::Expired)?;
         let len = participant.downlink.write(item, cached, moment, &mut self.lines, buffer)?;
+        self.wake.no_later_than(participant.downlink.protection.poll_timeout());
         if let Some(estimation) = &participant.downlink.estimation {
             // An answer is awaited from the first packet on, and silence is one from the first that is not acknowledged.
             self.wake.no_later_than(estimation.poll_timeout());
@@ -72,6 +73,7 @@ impl Room {
         self.counters.packets_out += 1;
         self.counters.bytes_out += len as u64;
         self.counters.repaired_out += u64::from(item.form == Form::Repair);
+        self.counters.copies_out += u64::from(item.form == Form::Copy);
         self.counters.probes_out += u64::from(item.form == Form::Probe);
         self.counters.fillers_out += u64::from(item.form == Form::Filler);
         Ok(len)

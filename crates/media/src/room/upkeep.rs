@@ -61,6 +61,7 @@ impl Room {
     fn upkeep_participant(&mut self, slot: u16, now: Instant) {
         self.send_feedback(slot, now);
         self.upkeep_line(slot, now);
+        self.send_copies(slot, now);
         let Some(participant) = self.participants.get_mut(slot) else { return };
         let due = participant.next_report <= now;
         if due {
