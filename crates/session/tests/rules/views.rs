@@ -1,7 +1,7 @@
 //! What a viewer sees of a session, and above all what they do not.
 
 use parlour_model::session::{Departure, Floor, SameRoom, Schedule, SessionCommand, SessionPolicy};
-use parlour_model::view::{LineFacts, Place, TherapistState, Viewer};
+use parlour_model::view::{LineFacts, MomentFacts, Place, TherapistState, Viewer};
 use parlour_model::{Redacted, Role, SessionView};
 use parlour_session::{Loss, SessionOptions};
 
@@ -84,4 +84,43 @@ fn who_waits_reads_the_message_and_not_when_others_came() {
     assert_eq!(waiting.therapist, Some(TherapistState::Present));
     assert_eq!(view(&stage, A).waiting_message, None, "who is inside does not wait");
     assert!(view(&stage, A).floor.is_some() && view(&stage, A).session.ends_at_ms.is_some());
+}
+
+#[test]
+fn therapists_see_who_gave_a_sign_who_left_at_once_and_who_is_held() {
+    let mut stage = Stage::live(SessionPolicy::default(), &[A, B, C]);
+    stage.wait(7);
+    stage.ok(A, SessionCommand::Signal);
+    stage.ok(T, SessionCommand::Hold(C.identity()));
+    stage.ok(B, SessionCommand::QuickExit);
+    let seen = view(&stage, T);
+    let at = |moments: Option<Vec<MomentFacts>>| -> Vec<_> {
+        moments.unwrap().into_iter().map(|moment| (moment.identity, moment.at_ms)).collect()
+    };
+    assert_eq!(at(seen.signals), [(A.identity(), START_MS + 7_000)]);
+    assert_eq!(at(seen.quick_exits), [(B.identity(), START_MS + 7_000)]);
+    let held = |stage: &Stage| -> Vec<_> {
+        view(stage, T).people.unwrap().into_iter().filter(|one| one.held).map(|one| one.identity).collect()
+    };
+    assert_eq!(held(&stage), [C.identity()]);
+    stage.apply(&Input::Restart);
+    assert_eq!(held(&stage), [A.identity(), C.identity()], "and since a restart");
+}
+
+#[test]
+fn therapists_see_whether_one_of_them_leads() {
+    let lead = |stage: &Stage| {
+        let view = stage.session.view(&Viewer::Server, |_| Redacted::default());
+        view.therapist.unwrap()
+    };
+    let policy = SessionPolicy { waiting_room: false, require_therapist: false, ..SessionPolicy::default() };
+    let mut stage = Stage::with_policy(policy);
+    stage.join(A);
+    assert_eq!(lead(&stage), TherapistState::Away, "somebody is there, and no therapist");
+    stage.join(T);
+    assert_eq!(lead(&stage), TherapistState::Present);
+    stage.apply(&Input::Lost { who: T, loss: Loss::Everything });
+    assert_eq!(lead(&stage), TherapistState::Lost, "the seat is kept");
+    stage.apply(&Input::Left { who: T, how: Departure::Left });
+    assert_eq!(lead(&stage), TherapistState::Away);
 }
