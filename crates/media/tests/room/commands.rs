@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use parlour_media::{DownlinkSpec, IngressSection, MediaConfig, Room, SubscriptionSpec, TransmitKind, UplinkSpec};
+use parlour_media::{
+    DownlinkSpec, Home, IngressSection, MediaConfig, Room, SubscriptionSpec, TransmitKind, UplinkSpec,
+};
 use parlour_model::command::{Leg, TrackSettings};
 use parlour_model::{Bitrate, Codec, Edge, Medium, ParticipantKey, PublicationKey};
 use parlour_rtp::rtcp::Writer;
+use parlour_rtp::rtcp::transport::Observed;
 use parlour_rtp::{Packet, rtx};
 use proptest::prelude::*;
 
@@ -37,6 +40,10 @@ enum Command {
     Fetch,
     /// Someone asks for everything it ever got, again.
     Repeat(u32),
+    /// Someone is seen at a home, or nowhere.
+    Move(u32, Option<u8>),
+    /// Feedback about sixty-four packets from this number on, true or not: which arrived.
+    Feedback(u32, u16, u64),
     Pass(u64),
 }
 
@@ -55,7 +62,9 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (person.clone(), prop_oneof![Just(5u64), Just(300), Just(50_000)]).prop_map(|(p, b)| Command::Budget(p, b)),
         12 => (track, prop::bool::weighted(0.5)).prop_map(|(t, k)| Command::Send(t, k)),
         4 => Just(Command::Fetch),
-        2 => person.prop_map(Command::Repeat),
+        2 => person.clone().prop_map(Command::Repeat),
+        1 => (person.clone(), prop::option::of(0u8..2)).prop_map(|(p, h)| Command::Move(p, h)),
+        2 => (person.clone(), 0u16..200, any::<u64>()).prop_map(|(p, n, m)| Command::Feedback(p, n, m)),
         2 => (1u64..700).prop_map(Command::Pass),
     ]
 }
@@ -63,6 +72,7 @@ fn command() -> impl Strategy<Value = Command> {
 /// What the room should know, kept in the simplest way.
 struct Play {
     room: Room,
+    start: Instant,
     now: Instant,
     people: BTreeSet<u32>,
     published: BTreeSet<u32>,
@@ -93,7 +103,7 @@ fn medium(track: u32) -> Medium {
 
 fn section(track: u32) -> IngressSection {
     let section = if track.is_multiple_of(2) { camera_section(&[]) } else { microphone_section() };
-    IngressSection { publication: track_key(track), ..section }
+    IngressSection { publication: track_key(track), remb: true, ..section }
 }
 
 fn all_edges() -> Vec<Edge> {
@@ -113,6 +123,7 @@ impl Play {
         let now = Instant::now();
         Self {
             room: Room::new(&MediaConfig::default(), 3, now),
+            start: now,
             now,
             people: BTreeSet::new(),
             published: BTreeSet::new(),
@@ -163,6 +174,10 @@ impl Play {
             Command::Budget(person, kbps) => self.room.set_budget(key(person), Bitrate::kbps(kbps), self.now),
             Command::Send(track, keyframe) => self.send(track, keyframe),
             Command::Repeat(person) => self.repeat(person),
+            Command::Move(person, home) => {
+                self.room.set_home(key(person), home.map(|home| Home(u128::from(home))), self.now);
+            }
+            Command::Feedback(person, first, mask) => self.feedback(person, first, mask),
             Command::Pass(milliseconds) => {
                 self.now += Duration::from_millis(milliseconds);
                 self.room.handle_timeout(self.now);
@@ -283,6 +298,16 @@ impl Play {
         }
     }
 
+    fn feedback(&mut self, person: u32, first: u16, mask: u64) {
+        let micros = self.now.saturating_duration_since(self.start).as_micros() as u64;
+        let arrivals: Vec<_> = (0..64).map(|bit| (mask >> bit & 1 == 1).then_some(micros + bit * 500)).collect();
+        let observed = Observed { feedback_count: 0, base_sequence: first, arrivals: &arrivals };
+        let mut buffer = [0; 1_000];
+        let mut writer = Writer::new(&mut buffer);
+        writer.transport_feedback(1, 7_000 + 10 * person, &observed).unwrap();
+        let _ = self.room.handle_rtcp(self.now, key(person), Leg::Publish, writer.written());
+    }
+
     fn fetch(&mut self) -> Result<(), TestCaseError> {
         let mut buffer = [0; 1_500];
         while let Some(transmit) = self.room.poll_transmit(self.now, &mut buffer) {
@@ -293,7 +318,9 @@ impl Play {
             }
             let packet = Packet::parse(&buffer[..transmit.len]).unwrap();
             let is_repair = packet.payload_type == OUT_RTX_PT;
-            let payload = if is_repair { rtx::split(packet.payload).unwrap().1 } else { packet.payload };
+            // What fills a probe may be padding alone.
+            let repaired = rtx::split(packet.payload).map(|(_, payload)| payload);
+            let payload = if is_repair { repaired.unwrap_or_default() } else { packet.payload };
             if !is_repair {
                 self.got.entry(person).or_default().insert((packet.ssrc, packet.sequence));
             }
