@@ -62,14 +62,17 @@ impl Play {
         let (before, allowed) = (self.counts(), self.oracle.edges());
         let alone: Vec<(Who, BotId, u64)> = self.alone().collect();
         let known = self.acquaintances();
+        let told = self.told();
         self.listen_to_bots();
         self.world.run_for(SLICE);
         self.listen();
+        // Time alone may cut in the middle of a slice: what passed before that was allowed, and its sender was told.
         let allowed = &allowed | &self.oracle.edges();
+        let told = &told | &self.told();
         self.note_who_is_alone();
         for ((from, to, medium), count) in self.counts() {
             if count > before.get(&(from, to, medium)).copied().unwrap_or(0) {
-                self.check_passed(from, to, medium, &allowed);
+                self.check_passed(from, to, medium, &allowed, &told);
             }
         }
         for (who, bot, media) in alone {
@@ -92,14 +95,30 @@ impl Play {
         }
     }
 
-    fn check_passed(&self, from: BotId, to: BotId, medium: Medium, allowed: &BTreeSet<Edge>) {
+    /// Who was told of whom.
+    fn told(&self) -> BTreeSet<(BotId, BotId)> {
+        let pairs =
+            self.world.bots().flat_map(|(from, bot)| self.world.bots().map(move |(to, other)| (from, bot, to, other)));
+        pairs
+            .filter(|(_, bot, _, other)| bot.others.contains_key(other.sid()))
+            .map(|(from, _, to, _)| (from, to))
+            .collect()
+    }
+
+    fn check_passed(
+        &self,
+        from: BotId,
+        to: BotId,
+        medium: Medium,
+        allowed: &BTreeSet<Edge>,
+        told: &BTreeSet<(BotId, BotId)>,
+    ) {
         let (publisher, receiver) = (label(from), label(to));
         let (p, r) = (self.owners[&from], self.owners[&to]);
         self.ensure(allowed.contains(&Edge { publisher, receiver, medium }), || {
             format!("{medium:?} passes from {p:?} to {r:?} though {:?}", self.oracle.kept_apart(p, r))
         });
-        let told = self.world.bot(from).others.contains_key(self.world.bot(to).sid());
-        self.ensure(told, || format!("{r:?} listens to {p:?} in silence"));
+        self.ensure(told.contains(&(from, to)), || format!("{r:?} listens to {p:?} in silence"));
     }
 
     /// Everyone seated who is alone, and the media that reached them.
