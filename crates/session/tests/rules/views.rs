@@ -1,6 +1,8 @@
 //! What a viewer sees of a session, and above all what they do not.
 
-use parlour_model::session::{Departure, Floor, SameRoom, Schedule, SessionCommand, SessionPolicy};
+use parlour_model::session::{
+    ConsentText, Departure, Floor, RecordingPolicy, SameRoom, Schedule, SessionCommand, SessionPolicy,
+};
 use parlour_model::view::{LineFacts, MomentFacts, Place, TherapistState, Viewer};
 use parlour_model::{Redacted, Role, SessionView};
 use parlour_session::{Loss, SessionOptions};
@@ -123,4 +125,24 @@ fn therapists_see_whether_one_of_them_leads() {
     assert_eq!(lead(&stage), TherapistState::Lost, "the seat is kept");
     stage.apply(&Input::Left { who: T, how: Departure::Left });
     assert_eq!(lead(&stage), TherapistState::Away);
+}
+
+#[test]
+fn everyone_sees_what_they_themselves_agreed_to() {
+    let text = ConsentText { id: "v1".into(), sha256: [7; 32] };
+    let recording = RecordingPolicy::ByServiceWithConsent;
+    let policy = SessionPolicy { consent: Some(text.clone()), recording, ..SessionPolicy::default() };
+    let mut stage = Stage::live(policy, &[A, B]);
+    let agreed = |stage: &Stage, who| {
+        let view = view(stage, who);
+        (view.consent.unwrap().accepted, view.recording_agreement)
+    };
+    assert_eq!(
+        (agreed(&stage, A), agreed(&stage, C)),
+        ((false, Some(false)), (false, None)),
+        "a stranger is not asked"
+    );
+    stage.ok(A, SessionCommand::AcceptConsent(text));
+    stage.ok(A, SessionCommand::AgreeToRecording(true));
+    assert_eq!((agreed(&stage, A), agreed(&stage, B)), ((true, Some(true)), (false, Some(false))));
 }
