@@ -459,7 +459,7 @@ impl World {
         let mut port = 10_000 + used;
         let ip = match home {
             Some(home) => self.homes[&home],
-            None => Ipv4Addr::new(203, 0, 113, (self.bots.len() % 250) as u8 + 1),
+            None => Ipv4Addr::new(198, 18, 0, (self.bots.len() % 250) as u8 + 1),
         };
         while self.by_address.contains_key(&SocketAddr::from((ip, port))) {
             port += 1;
