@@ -5,7 +5,7 @@ CARGO ?= cargo
 PARLOUR = $(or $(CARGO_TARGET_DIR),target)
 VENV = .tools/venv
 
-.PHONY: help run build web test lint deny test-rust test-browser test-python test-bandwidth bench fuzz clean
+.PHONY: help run build web test lint deny test-rust test-browser test-python test-bandwidth bench paths fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,11 @@ deny: .tools/bin/cargo-deny ## Licences, sources and duplicates of dependencies
 
 bench: ## Cost of forwarding beside its floor, as a table and JSON
 	$(CARGO) run --release -p parlour-benches --bin forwarding -- --json forwarding.json
+
+paths: $(PARLOUR)/debug/parlour ## Real browsers over bad lines, ours beside Chromium's own call (root, Linux)
+	tests/browser/setup
+	mkdir -p tests/browser/artifacts
+	cd tests/browser && PARLOUR_BIN=$(abspath $(PARLOUR)/debug/parlour) node paths.mjs --json artifacts/paths.json
 
 fuzz: ## Try every parser of outside bytes for a minute each (nightly compiler)
 	cd fuzz && ./run.sh

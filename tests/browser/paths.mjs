@@ -14,7 +14,7 @@ import { film } from "./paths/camera.mjs";
 import { CASES } from "./paths/cases.mjs";
 import { openHomes, OUTSIDE, unsupported } from "./paths/homes.mjs";
 import { callDirectly, callThroughServer, launch, sample } from "./paths/people.mjs";
-import { received, table } from "./paths/report.mjs";
+import { received, table, until } from "./paths/report.mjs";
 import { startServer } from "./harness/server.mjs";
 import { token } from "./harness/token.mjs";
 
@@ -27,8 +27,8 @@ const { values } = parseArgs({
     samples: { type: "string" },
   },
 });
-/** After the first picture, before anything is measured: calls begin, and only then meet the line of the case. */
 const EVERY_MS = 1_000;
+/** While people come and go, so that no case begins in the queue of the one before. */
 const FREE = { rate: 50_000_000, queue_ms: 200, delay_ms: 20, loss: 0 };
 
 async function pictures(people) {
@@ -62,30 +62,36 @@ async function watch(people, homes, { seconds, changes }) {
   return samples;
 }
 
-async function tryOnce(one, way, homes, browsers, server) {
+async function tryOnce(one, way, round, homes, browsers, server) {
   homes.set({ down: FREE, up: FREE, outage: false });
-  const session = `paths-${one.id}-${way}-${Date.now()}`;
+  const session = `paths-${one.id}-${way}-${round}`;
   const people = [await browsers.outside.open("therapist")];
   for (let index = 1; index <= one.partners; index += 1) people.push(await browsers.home.open(`partner-${index}`));
   try {
     homes.set(one.start);
-    if (way === "direct") await callDirectly(people);
+    if (way === "direct") await callDirectly(people, one.size);
     else {
       const tokenFor = (identity) => token({ session, identity, role: identity === "therapist" ? "therapist" : "client" });
-      await callThroughServer(people, server.url, tokenFor);
+      await callThroughServer(people, server.url, tokenFor, one.size);
     }
     await pictures(people);
     await homes.count();
     const begun = performance.now();
     const samples = await watch(people, homes, one);
     const line = lineOf(one, await homes.count(), (performance.now() - begun) / 1000);
-    return { id: one.id, what: one.what, way, load: loadavg()[0], line, people: peopleOf(samples), samples };
+    return { id: one.id, what: one.what, way, load: loadavg()[0], line, people: peopleOf(samples, one.back), samples };
   } finally {
     for (const person of people) await person.close();
   }
 }
 
-const peopleOf = (samples) => Object.entries(samples).map(([who, all]) => ({ who, ...received(all) }));
+/** `back`: the moment at which the line is well again, and the picture that counts as well. */
+const peopleOf = (samples, back) =>
+  Object.entries(samples).map(([who, all]) => ({
+    who,
+    ...received(all),
+    back_s: back ? until(all, back.at, back.height) : null,
+  }));
 
 /** How much of the line was used, in percent of what it could carry in that time. */
 function lineOf({ start, changes, seconds }, count, took) {
@@ -130,7 +136,7 @@ try {
   for (let round = 1; round <= Number(values.rounds); round += 1) {
     for (const one of CASES.filter(({ id }) => wanted.includes(id))) {
       for (const way of values.ways.split(",")) {
-        const { samples, ...result } = await tryOnce(one, way, homes, browsers, server);
+        const { samples, ...result } = await tryOnce(one, way, round, homes, browsers, server);
         results.push({ round, ...result });
         console.log(table([result]).split("\n").slice(results.length > 1 ? 2 : 0).join("\n"));
         if (values.samples) {

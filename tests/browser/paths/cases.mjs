@@ -5,7 +5,11 @@ const MBIT = 1_000_000;
 const HOME = { queue_ms: 200, delay_ms: 20, loss: 0 };
 const both = (words) => ({ down: { ...HOME, ...words }, up: { ...HOME, ...words } });
 
-/** `partners`: how many people sit behind the line; one therapist is outside. `seconds` are those measured. */
+/** Three cameras of 720 lines are more than two cores encode. This is the least that is sent as three layers, as those are. */
+const SMALLER = { width: 960, height: 540, frameRate: 20 };
+
+/** `partners`: how many people sit behind the line; one therapist is outside. `seconds` are those measured. `size`: of the
+ * cameras, where it is not 1280 x 720. `back`: when the line is well again, and how many lines a picture then has. */
 export const CASES = [
   { id: "2.5", what: "2.5 Mbit/s", partners: 1, seconds: 40, start: both({ rate: 2.5 * MBIT }), changes: [] },
   {
@@ -18,6 +22,7 @@ export const CASES = [
       { at: 20, set: both({ rate: 1 * MBIT }) },
       { at: 40, set: both({ rate: 3 * MBIT }) },
     ],
+    back: { at: 40, height: 720 },
   },
   { id: "loss", what: "2.5 Mbit/s, 5 % random loss", partners: 1, seconds: 40, start: both({ rate: 2.5 * MBIT, loss: 0.05 }), changes: [] },
   {
@@ -30,6 +35,15 @@ export const CASES = [
       { at: 15, set: { outage: true } },
       { at: 18, set: { outage: false } },
     ],
+    back: { at: 18, height: 1 },
   },
-  { id: "couple", what: "two partners behind one line of 3 Mbit/s", partners: 2, seconds: 40, start: both({ rate: 3 * MBIT }), changes: [] },
+  {
+    id: "couple",
+    what: "two partners behind one line of 3 Mbit/s",
+    partners: 2,
+    seconds: 40,
+    size: SMALLER,
+    start: both({ rate: 3 * MBIT }),
+    changes: [],
+  },
 ];

@@ -115,6 +115,11 @@ def obey(line, directions, state):
 
 
 def main():
+    try:
+        # A line keeps its time whatever else the machine does.
+        os.nice(-10)
+    except PermissionError:
+        pass
     home, outside = device(sys.argv[1]), device(sys.argv[2])
     directions = {"down": Direction(home, 1), "up": Direction(outside, 2)}
     state = {"outage": False}

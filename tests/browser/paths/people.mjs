@@ -50,18 +50,18 @@ export async function launch(executablePath, camera = null) {
   };
 }
 
-/** Everyone into one session of ours. `tokens`: by identity. */
-export async function callThroughServer(people, url, tokenFor) {
+/** Everyone into one session of ours, with the token that `tokenFor` gives to an identity. */
+export async function callThroughServer(people, url, tokenFor, size = SIZE) {
   for (const { page, identity } of people) {
-    const how = { url, token: tokenFor(identity), size: SIZE, options: SDK_OPTIONS };
+    const how = { url, token: tokenFor(identity), size, options: SDK_OPTIONS };
     await page.evaluate((options) => window.sdk.join(options), how);
     await page.evaluate(() => window.sdk.publish());
   }
 }
 
 /** Everyone with everyone else, directly. */
-export async function callDirectly(people) {
-  await Promise.all(people.map(({ page }) => page.evaluate(openDevices, SIZE)));
+export async function callDirectly(people, size = SIZE) {
+  await Promise.all(people.map(({ page }) => page.evaluate(openDevices, size)));
   for (const [index, a] of people.entries()) {
     for (const b of people.slice(index + 1)) {
       const offer = await a.page.evaluate(offerTo, [b.identity, CEILING]);

@@ -70,6 +70,7 @@ const COLUMNS = [
   ["sent kbit/s", (row) => row.sent_kbps],
   ["sound concealed %", (row) => row.concealed_percent],
   ["sound waits ms", (row) => row.audio_wait_ms],
+  ["back after s", (row) => row.back_s ?? ""],
 ];
 
 /** A table in Markdown: one row per case, way and receiver. */
