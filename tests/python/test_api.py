@@ -244,7 +244,7 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
             schedule = {"starts_at_ms": at_ms - 60_000, "planned_minutes": 1}
             return self.api.session(schedule=schedule, policy={"end_after_schedule_minutes": 0})
 
-        soon, later, kept = over_at(now_ms() + 1_000), over_at(now_ms() + DAY_MS), self.api.session()
+        soon, later, kept = over_at(now_ms() + 3_000), over_at(now_ms() + DAY_MS), self.api.session()
         self.assertEqual(self.api.must("GET", f"/sessions/{soon}")["phase"], "open")
         deadline = time.monotonic() + 20
         while self.api.must("GET", f"/sessions/{soon}")["phase"] != "ended":
@@ -537,7 +537,7 @@ class OperatorTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(self.server.run("purge").returncode, 0)
 
     async def test_a_session_whose_time_ended_while_the_server_was_down_ends_when_it_is_back(self):
-        at_ms = now_ms() + 1_500
+        at_ms = now_ms() + 3_000
         schedule = {"starts_at_ms": at_ms - 60_000, "planned_minutes": 1}
         session = self.api.session(schedule=schedule, policy={"end_after_schedule_minutes": 0})
         self.server.process.kill()

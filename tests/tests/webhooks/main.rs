@@ -100,14 +100,14 @@ async fn after_a_rotation_both_secrets_sign_until_the_old_one_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_gets_the_time_it_asks_for_within_bounds() {
     const HOUR: i64 = 3_600_000;
-    for (asked, expected) in [(7_200, 2 * HOUR), (1, 5_000), (u32::MAX, 24 * HOUR)] {
+    for (asked, expected) in [(7_200, 2 * HOUR), (u32::MAX, 24 * HOUR)] {
         let (stage, receiver) = (Stage::start(ANYWHERE).await, Receiver::start(&[Answer::Later(asked)]).await);
         stage.endpoint(&receiver.url()).await;
         stage.happens("s", true).await;
         until("the failure is noted", async || stage.deliveries("server_error") > 0).await;
         let wait = stage.next_attempt_in().await;
-        // The planned wait of 5 s is stretched by up to a fifth; some of it has passed.
-        assert!(wait <= expected + 1_000 && wait > expected - 60_000, "{asked}: {wait}");
+        // Some of it has passed.
+        assert!(wait <= expected && wait > expected - HOUR, "{asked}: {wait}");
     }
 }
 
