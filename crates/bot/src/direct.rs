@@ -273,6 +273,12 @@ impl World {
         self.bots[id.0].address = new;
     }
 
+    /// A bot goes to another line without noticing: from Wi-Fi to mobile data.
+    pub fn move_to(&mut self, id: BotId, home: HomeId) {
+        self.bots[id.0].home = Some(home);
+        self.change_address(id);
+    }
+
     /// A datagram arrives at the worker at once from this address, whoever has it.
     pub fn inject(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut datagram = bytes.to_vec();

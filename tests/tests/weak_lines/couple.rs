@@ -6,7 +6,7 @@ use parlour_bot::direct::{BotId, Role, World};
 use parlour_bot::media::{AudioConfig, TrackKind, TrackStats, VideoConfig};
 use parlour_simnet::{HomeConfig, HomeId, LinkConfig};
 
-use crate::{SESSION, good, line, told};
+use crate::{SESSION, good, line, set_down, told};
 
 fn publish(world: &mut World, bot: BotId) {
     world.publish_audio(bot, AudioConfig { redundancy: 2, ..AudioConfig::default() });
@@ -108,6 +108,27 @@ fn the_line_of_one_who_leaves_is_the_others() {
     world.leave(ben);
     let full = |world: &World| track(world, therapist, ann, TrackKind::Video).is_some_and(|track| track.layer == 2);
     assert!(world.run_until(Duration::from_secs(5), full), "{:#?}", received(&world, ann));
+}
+
+#[test]
+fn a_queue_that_both_see_confirms_that_they_share_within_three_seconds() {
+    let (mut world, home, _) = couple(5, line(3_000), good());
+    world.run_for(Duration::from_secs(10));
+    set_down(&mut world, home, line(1_200));
+    let both = world.run_until(Duration::from_secs(3), |world| shared(world)[1] == 2);
+    assert!(both, "{:?}", shared(&world));
+}
+
+#[test]
+fn who_goes_to_another_line_takes_nothing_of_this_one_along() {
+    let (mut world, _, [therapist, ann, ben]) = couple(6, line(3_000), good());
+    world.run_for(Duration::from_secs(10));
+    let mobile = world.add_home(HomeConfig { up: good(), down: line(2_500) });
+    world.move_to(ben, mobile);
+    let full = |world: &World, who| track(world, therapist, who, TrackKind::Video).is_some_and(|one| one.layer == 2);
+    let both = world.run_until(Duration::from_secs(40), |world| full(world, ann) && full(world, ben));
+    assert!(both, "{:#?} {:#?}", received(&world, ann), received(&world, ben));
+    assert_eq!(shared(&world)[2], 0);
 }
 
 #[test]

@@ -13,6 +13,9 @@ const WRAP: i64 = 1 << 24;
 /// The smallest delay is that of the last one to two of these: clocks drift.
 const BASE_SPAN: Duration = Duration::from_secs(15);
 
+/// After so long the line was empty once.
+const SETTLES: Duration = Duration::from_secs(3);
+
 /// IPv4 and UDP headers and the SRTP tag.
 const BELOW_RTP: usize = 28 + 16;
 
@@ -27,6 +30,9 @@ pub struct UplinkSight {
     pub lost: u64,
     /// The smallest queueing delay; `None` without a packet that says when it was sent.
     pub queue: Option<Duration>,
+    /// It has been looked at for a while: its smallest delay is that of an empty line. Of who begins on a full one it is
+    /// not.
+    pub settled: bool,
 }
 
 /// See the head of this file.
@@ -40,6 +46,8 @@ pub struct UplinkMeter {
     origin: Option<i64>,
     bases: [Option<i64>; 2],
     base_since: Instant,
+    /// The first packet that said when it was sent.
+    began: Option<Instant>,
     smallest: Option<i64>,
 }
 
@@ -54,6 +62,7 @@ impl UplinkMeter {
             origin: None,
             bases: [None; 2],
             base_since: now,
+            began: None,
             smallest: None,
         }
     }
@@ -79,6 +88,7 @@ impl UplinkMeter {
     fn note_delay(&mut self, sent: i64, now: Instant) {
         let elapsed = now.saturating_duration_since(self.epoch).as_micros() as i64;
         let arrived = elapsed.saturating_mul(TICKS) / 1_000_000;
+        self.began.get_or_insert(now);
         let origin = *self.origin.get_or_insert(arrived - sent);
         // Within half a wrap of the first packet's.
         let delay = (arrived - sent - origin + WRAP / 2).rem_euclid(WRAP) - WRAP / 2;
@@ -92,13 +102,14 @@ impl UplinkMeter {
     }
 
     /// What was seen since the last call.
-    pub fn take(&mut self) -> UplinkSight {
+    pub fn take(&mut self, now: Instant) -> UplinkSight {
+        let settled = self.began.is_some_and(|began| now.saturating_duration_since(began) >= SETTLES);
         let base = self.bases.iter().flatten().min();
         let queue = self.smallest.take().zip(base).map(|(delay, &base)| {
             let ticks = delay.saturating_sub(base).max(0).unsigned_abs();
             Duration::from_micros(ticks * 1_000_000 / TICKS.unsigned_abs())
         });
-        UplinkSight { queue, ..std::mem::take(&mut self.sight) }
+        UplinkSight { queue, settled, ..std::mem::take(&mut self.sight) }
     }
 }
 
@@ -124,15 +135,15 @@ mod tests {
         for number in 0..100u16 {
             send(&mut meter, number, u64::from(number) * 20, 30);
         }
-        let sight = meter.take();
+        let sight = meter.take(epoch());
         assert_eq!((sight.received, sight.lost, sight.bytes), (100, 0, 100_000));
         assert!(sight.queue.is_some_and(|queue| queue < Duration::from_millis(1)), "{sight:?}");
         for number in 100..110u16 {
             send(&mut meter, number, u64::from(number) * 20, 30 + 80);
         }
-        let queue = meter.take().queue.map(|queue| queue.as_millis());
+        let queue = meter.take(epoch()).queue.map(|queue| queue.as_millis());
         assert!(queue.is_some_and(|queue| (79..=81).contains(&queue)), "{queue:?}");
-        assert_eq!(meter.take(), UplinkSight::default());
+        assert_eq!(meter.take(epoch()), UplinkSight::default());
     }
 
     #[test]
@@ -141,6 +152,6 @@ mod tests {
         for number in [65_534, 65_535, 2, 0, 3] {
             send(&mut meter, number, 0, 0);
         }
-        assert_eq!((meter.take().lost, meter.take().lost), (1, 0));
+        assert_eq!((meter.take(epoch()).lost, meter.take(epoch()).lost), (1, 0));
     }
 }

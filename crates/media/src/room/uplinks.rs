@@ -81,9 +81,13 @@ impl SharedUplink {
         let share = |sight: &UplinkSight| sight.lost as f64 / (sight.lost + sight.received) as f64;
         let loss = sending().map(share).min_by(f64::total_cmp).unwrap_or(0.0);
         // A line that is full delays everyone, and one that overflows loses of everyone.
-        let queue = sending().filter_map(|sight| sight.queue).min().unwrap_or_default();
+        let knows = sending().any(|sight| sight.settled);
+        let queues = sending().filter(|sight| sight.settled || !knows).filter_map(|sight| sight.queue);
+        let queue = queues.min().unwrap_or_default();
         let is_full = queue > FULL || loss > OVERFLOW;
-        self.full = if is_full { (self.full + 1).min(WINDOWS) } else { 0 };
+        // One look at much of a queue is enough.
+        let looks = if queue > FULL * 2 { 2 } else { 1 };
+        self.full = if is_full { (self.full + looks).min(WINDOWS) } else { 0 };
         if self.full > 1 {
             // What arrives meanwhile is what it carries.
             let bytes = self.bytes.iter().take(self.full).sum();
@@ -134,7 +138,7 @@ impl Room {
     fn divide_uplink(&mut self, home: Home, slots: &[u16], now: Instant) {
         let mut sights = Vec::with_capacity(slots.len());
         for &slot in slots {
-            sights.extend(self.participants.get_mut(slot).map(|one| one.uplink.meter.take()));
+            sights.extend(self.participants.get_mut(slot).map(|one| one.uplink.meter.take(now)));
         }
         let allowed = self.uplinks.homes.entry(home).or_default().observe(&sights);
         let wanted: Vec<Bitrate> = slots.iter().map(|&slot| self.sent_by(slot).0).collect();
@@ -158,7 +162,7 @@ mod tests {
 
     fn sight(kbps: u64, queue_ms: u64, lost: u64) -> UplinkSight {
         let bytes = Bitrate::kbps(kbps).over(INTERVAL).as_bytes();
-        UplinkSight { bytes, received: 100 - lost, lost, queue: Some(Duration::from_millis(queue_ms)) }
+        UplinkSight { bytes, received: 100 - lost, lost, queue: Some(Duration::from_millis(queue_ms)), settled: true }
     }
 
     fn kbps(rate: Option<Bitrate>) -> u64 {
@@ -179,6 +183,15 @@ mod tests {
         assert!((2_500..3_000).contains(&after), "{after}");
         let later = (0..100).map(|_| kbps(line.observe(&[sight(1_350, 2, 0), sight(1_350, 3, 0)]))).last();
         assert!(later.is_some_and(|later| later > after * 11 / 10), "{later:?}");
+    }
+
+    #[test]
+    fn who_begins_on_a_full_line_does_not_hide_its_queue() {
+        let mut line = SharedUplink::default();
+        let new = UplinkSight { settled: false, ..sight(1_600, 0, 0) };
+        assert!((0..3).any(|_| line.observe(&[sight(1_400, 120, 0), new]).is_some()));
+        let mut line = SharedUplink::default();
+        assert!((0..20).all(|_| line.observe(&[new, new]).is_none()));
     }
 
     #[test]
