@@ -21,7 +21,13 @@ const NAMES = (number) => ({ home: `ph${number}`, outside: `po${number}`, homeDe
 /** Why shaped paths cannot be had here, or `null`. */
 export async function unsupported() {
   if (process.getuid?.() !== 0) return "only root can make network namespaces";
-  for (const [program, ...words] of [["ip", "netns", "list"], ["python3", "-c", "import os; os.close(os.open('/dev/net/tun', os.O_RDWR))"]]) {
+  const probe = `pp${process.pid % 10_000}`;
+  const needed = [
+    ["ip", "netns", "add", probe],
+    ["ip", "netns", "delete", probe],
+    ["python3", "-c", "import os; os.close(os.open('/dev/net/tun', os.O_RDWR))"],
+  ];
+  for (const [program, ...words] of needed) {
     try {
       await run(program, words);
     } catch (error) {
