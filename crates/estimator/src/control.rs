@@ -196,7 +196,7 @@ impl Control {
     }
 
     /// Something new about the line.
-    pub(crate) fn observe(&mut self, seen: &Observation, trains: &mut Trains, others: f64) {
+    pub(crate) fn observe(&mut self, seen: &Observation, trains: &mut Trains) {
         let elapsed = seen.now.saturating_sub(self.last).min(200_000) as f64 / 1e6;
         self.last = seen.now;
         if self.silence != Silence::No {
@@ -225,7 +225,7 @@ impl Control {
             Mode::Compete(competing) => self.compete(seen, target, elapsed, competing),
             Mode::Steady if seen.queue_low > high => self.begin_drain(seen, target),
             Mode::Steady => self.steer(seen, trains, target, elapsed),
-            Mode::Drain(draining) => self.drain(seen, others, target, elapsed, draining),
+            Mode::Drain(draining) => self.drain(seen, target, elapsed, draining),
         }
         if self.mode != Mode::Steady {
             trains.clear();

@@ -195,7 +195,7 @@ impl Line {
         self.compare(index, &seen);
         self.note_others(index);
         let (combined, others) = self.combine(index, &seen);
-        self.control.observe(&combined, &mut self.members[index].observer.trains, others);
+        self.control.observe(&combined, &mut self.members[index].observer.trains);
         let bound = self.members[index].brake.bound();
         if let Some(bound) = bound {
             self.control.brake(bound + others);
@@ -381,7 +381,7 @@ impl Line {
 
     /// The line as all members see it, and what the others of `index` deliver.
     fn combine(&self, index: usize, seen: &Observation) -> (Observation, f64) {
-        let mut all = *seen;
+        let mut all = Observation { shared: self.members.len() > 1, ..*seen };
         let mut others = 0.0;
         for (other_index, other) in self.members.iter().enumerate() {
             let Some(last) = other.last.filter(|last| last.now + FRESH > seen.now) else { continue };

@@ -64,6 +64,8 @@ pub(crate) struct Observation {
     pub(crate) loop_delay: u64,
     /// Bytes sent since then: they are on their way or wait.
     pub(crate) ahead: f64,
+    /// Others are on the line: rates are sums, while arrivals and their clock are those of one client alone.
+    pub(crate) shared: bool,
 }
 
 impl Observation {

@@ -22,6 +22,10 @@ const STALL_SHARE: f64 = 0.88;
 const ANOTHER_STALL: u64 = 80_000;
 /// At this rate packets come closer together than what counts as a stall.
 const BUSY: f64 = 700_000.0;
+/// A delivery rate measured for less says nothing. Clients of one line each have a clock of their own, so there it is the sum
+/// of what each measured over the last quarter second.
+const ENOUGH_SECONDS: f64 = 0.08;
+const SHARED_SECONDS: f64 = 0.2;
 /// A delivery rate measured for so long beside a standing queue is the capacity.
 const COMMIT_SECONDS: f64 = 0.25;
 /// A queue that should have shrunk by so much since this sender gave way, microseconds, and shrank by less than a third
@@ -86,7 +90,7 @@ impl Control {
         self.rate = rate * UTILISATION * (1.0 - excess / DRAIN_TIME).max(floor);
     }
 
-    pub(super) fn drain(&mut self, seen: &Observation, others: f64, target: f64, elapsed: f64, mut draining: Draining) {
+    pub(super) fn drain(&mut self, seen: &Observation, target: f64, elapsed: f64, mut draining: Draining) {
         draining.from_arrival += seen.stalled;
         // What a full queue dropped was not served; what the medium lost was.
         let overflows = seen.queue_low > OVERFLOW && seen.queue_low > 0.7 * draining.peak;
@@ -100,10 +104,15 @@ impl Control {
             draining.line = draining.line.max(draining.before);
         }
         let lasted = seen.now.saturating_sub(draining.since);
-        let time = seen.last_arrival.saturating_sub(draining.from_arrival) as f64 / 1e6;
+        let (time, rate, enough) = if seen.shared {
+            (lasted as f64 / 1e6, seen.delivered, SHARED_SECONDS)
+        } else {
+            let time = seen.last_arrival.saturating_sub(draining.from_arrival) as f64 / 1e6;
+            (time, draining.bytes * 8.0 / time, ENOUGH_SECONDS)
+        };
         let stands = seen.queue_low > target;
-        if stands && time > 0.08 {
-            draining.measured = (draining.bytes * 8.0 / time + others).min(draining.before);
+        if stands && time > enough {
+            draining.measured = rate.min(draining.before);
             draining.stall = draining.measured >= STALL_SHARE * draining.before && lasted < PATIENT_DRAIN;
         }
         if !stands || time > COMMIT_SECONDS {
