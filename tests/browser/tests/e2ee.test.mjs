@@ -1,5 +1,6 @@
 // End-to-end encryption: the server forwards frames that it cannot read.
 import { test } from "node:test";
+import { ALEX, openClinic } from "../harness/clinic.mjs";
 import { allPerceive, openStage, stands } from "../harness/stage.mjs";
 import { holds, until } from "../harness/until.mjs";
 
@@ -69,4 +70,13 @@ test("end-to-end encrypted call", async (t) => {
   });
 
   await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
+});
+
+test("who has a link without the key is told so, where the session asks for one", async (t) => {
+  const clinic = await openClinic(t);
+  const session = await clinic.session({ policy: { e2ee: "required" } });
+  const page = await clinic.chromium.open(`${clinic.server.page}/`);
+  await page.goto(await clinic.invite(session, ALEX));
+  await page.getByText("the link lacks its key").waitFor();
+  await clinic.checkClean();
 });

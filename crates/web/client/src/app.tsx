@@ -85,7 +85,15 @@ async function see(session: Session): Promise<void> {
 }
 
 function begin(visit: Visit): void {
-  if (visit.session.view.value?.session.phase === "ended") return over(visit.ticket);
+  const facts = visit.session.view.value?.session;
+  if (facts?.phase === "ended") return over(visit.ticket);
+  // Without the key one would get in, see nobody and be seen by nobody.
+  if (facts?.e2ee === "required" && visit.ticket.key === null) {
+    visit.session.close();
+    forgetTicket();
+    stage.value = { at: "blocked", problem: "error.join_encryption", retry: null };
+    return;
+  }
   if (visit.session.unread.value) stage.value = { at: "notice", visit };
   else prepare(visit);
 }
