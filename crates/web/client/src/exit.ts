@@ -1,11 +1,15 @@
 // Quick exit: gone at once, without a trace on this device. The order matters: first silence and darkness, then the
-// page, then the server, then the way out. Nothing here waits for anything.
+// page and its address, then the server, then the way out.
 import { signal } from "@preact/signals";
 import { headers } from "./api";
 import type { Session } from "./session";
 
 /** Where one lands: a page that says nothing, or where the clinic's configuration sends people on to. */
 const AWAY = "/away";
+
+/** What is sent while a page goes away is lost now and then, in Chromium too. So the page, which is empty and has another
+ * address by then, goes when the server has answered, or after this. */
+const TELLING_MS = 400;
 
 /** Two presses within this, so that closing a dialog does not leave the session. */
 const TWICE_MS = 1_500;
@@ -28,15 +32,25 @@ export function quickExit(session: Session | null, stop: () => void): void {
   }
   document.body.replaceChildren();
   document.title = "";
-  if (session) tell(session);
-  localStorage.clear();
-  sessionStorage.clear();
-  location.replace(AWAY);
+  history.replaceState(null, "", AWAY);
+  forget();
+  const told = session ? tell(session) : Promise.resolve();
+  const patience = new Promise((resolve) => setTimeout(resolve, TELLING_MS));
+  void Promise.race([told, patience]).finally(() => {
+    // A token that was renewed meanwhile was kept.
+    forget();
+    location.replace(AWAY);
+  });
 }
 
-/** Outlives the page; whether it is answered is of no concern to someone who had to leave. */
-function tell(session: Session): void {
-  void fetch(`${session.path}/quick-exit`, {
+function forget(): void {
+  localStorage.clear();
+  sessionStorage.clear();
+}
+
+/** Outlives the page where it can; what is answered is of no concern to someone who had to leave. */
+async function tell(session: Session): Promise<void> {
+  await fetch(`${session.path}/quick-exit`, {
     method: "POST",
     headers: headers(session.token, "POST", false),
     keepalive: true,
