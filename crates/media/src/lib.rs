@@ -23,6 +23,7 @@ pub mod spec;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod wire;
 
 pub use config::MediaConfig;
 pub use counters::MediaCounters;

@@ -10,12 +10,7 @@ use parlour_model::{Bitrate, DataSize};
 
 use crate::config::MediaConfig;
 use crate::egress::lines::{Home, Lines, Place};
-
-/// IPv4 and UDP headers and the SRTP tag of AES-GCM: what a packet is longer on the line than when it is written.
-const BELOW_RTP: usize = 28 + 16;
-
-/// Of what a line carries, the share that is RTP payload at the size of video packets; the allocation counts payloads.
-const PAYLOAD_SHARE: f64 = 0.93;
+use crate::wire::{BELOW_RTP, PAYLOAD_SHARE};
 
 /// Of the capacity, what is asked for when nothing has to drain: the estimator's own share.
 const LASTING_SHARE: f64 = 0.975;

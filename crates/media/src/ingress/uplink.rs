@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use parlour_rtp::AbsSendTime;
 use parlour_rtp::seq::Unwrapper;
 
+use crate::wire::BELOW_RTP;
+
 /// The extension counts 2^18 a second and wraps after 64 s.
 const TICKS: i64 = 1 << 18;
 const WRAP: i64 = 1 << 24;
@@ -15,9 +17,6 @@ const BASE_SPAN: Duration = Duration::from_secs(15);
 
 /// After so long the line was empty once.
 const SETTLES: Duration = Duration::from_secs(3);
-
-/// IPv4 and UDP headers and the SRTP tag.
-const BELOW_RTP: usize = 28 + 16;
 
 /// What was seen since the last look.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

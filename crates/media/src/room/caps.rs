@@ -10,9 +10,7 @@ use crate::egress::stream::Binding;
 use crate::publication::Publication;
 use crate::room::Room;
 use crate::room::layers::AUDIO_RATE;
-
-/// Of what a publisher sends, the share that is payload, at the size of video packets.
-const PAYLOAD_SHARE: f64 = 0.93;
+use crate::wire::PAYLOAD_SHARE;
 
 /// What is left to speech however little of it there is just now.
 pub(super) const SPEECH: Bitrate = Bitrate::kbps(64);

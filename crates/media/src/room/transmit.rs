@@ -10,7 +10,6 @@ use crate::egress::packet::Cached;
 use crate::error::ForwardDrop;
 use crate::event::{Transmit, TransmitKind};
 use crate::room::Room;
-use crate::room::wake::Wake;
 
 impl Room {
     /// Puts a participant on the list of those that have something to send.
@@ -54,18 +53,20 @@ impl Room {
     }
 
     fn write(&mut self, slot: u16, item: &Outgoing, now: Instant, buffer: &mut [u8]) -> Result<usize, ForwardDrop> {
-        if let Form::Padding(padding) = item.form {
-            return self.write_padding(slot, item, padding, now, buffer);
-        }
-        let publication = self.publications.get(item.publication).ok_or(ForwardDrop::Expired)?;
-        let encoding = publication.encoding(item.layer).ok_or(ForwardDrop::Expired)?;
-        let (kept, _, payload) = encoding.cache.get(item.incoming).ok_or(ForwardDrop::Expired)?;
-        let cached = Cached { kept, payload, codec: publication.codec() };
-        let moment = Moment { now, tick: self.epoch.tick(now), keep: self.config.repair_history };
         let participant = self.participants.get_mut(slot).ok_or(ForwardDrop::Expired)?;
-        let len = participant.downlink.write(item, cached, moment, &mut self.lines, buffer)?;
-        self.wake.no_later_than(participant.downlink.protection.poll_timeout());
-        if let Some(estimation) = &participant.downlink.estimation {
+        let downlink = &mut participant.downlink;
+        let len = if let Form::Padding(padding) = item.form {
+            downlink.write_padding(item, padding, now, &mut self.lines, buffer)?
+        } else {
+            let publication = self.publications.get(item.publication).ok_or(ForwardDrop::Expired)?;
+            let encoding = publication.encoding(item.layer).ok_or(ForwardDrop::Expired)?;
+            let (kept, _, payload) = encoding.cache.get(item.incoming).ok_or(ForwardDrop::Expired)?;
+            let cached = Cached { kept, payload, codec: publication.codec() };
+            let moment = Moment { now, tick: self.epoch.tick(now), keep: self.config.repair_history };
+            downlink.write(item, cached, moment, &mut self.lines, buffer)?
+        };
+        self.wake.no_later_than(downlink.protection.poll_timeout());
+        if let Some(estimation) = &downlink.estimation {
             // An answer is awaited from the first packet on, and silence is one from the first that is not acknowledged.
             self.wake.no_later_than(estimation.poll_timeout());
             self.wake.no_later_than(self.lines.due(estimation.place()));
@@ -76,23 +77,7 @@ impl Room {
         self.counters.copies_out += u64::from(item.form == Form::Copy);
         self.counters.probes_out += u64::from(item.form == Form::Probe);
         self.counters.fillers_out += u64::from(item.form == Form::Filler);
-        Ok(len)
-    }
-
-    fn write_padding(
-        &mut self,
-        slot: u16,
-        item: &Outgoing,
-        padding: u8,
-        now: Instant,
-        buffer: &mut [u8],
-    ) -> Result<usize, ForwardDrop> {
-        let participant = self.participants.get_mut(slot).ok_or(ForwardDrop::Expired)?;
-        let len = participant.downlink.write_padding(item, padding, now, &mut self.lines, buffer)?;
-        self.wake = Wake::Unknown;
-        self.counters.packets_out += 1;
-        self.counters.bytes_out += len as u64;
-        self.counters.paddings_out += 1;
+        self.counters.paddings_out += u64::from(matches!(item.form, Form::Padding(_)));
         Ok(len)
     }
 }
