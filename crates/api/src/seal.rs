@@ -70,7 +70,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Kind> {
 
 /// Random bytes as hexadecimal digits.
 pub(crate) fn random_hex<const N: usize>() -> Result<String, Kind> {
-    Ok(random::<N>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(parlour_store::hex(&random::<N>()?))
 }
 
 #[cfg(test)]
