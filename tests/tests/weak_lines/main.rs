@@ -5,6 +5,7 @@
 
 mod caps;
 mod couple;
+mod paused;
 mod speech;
 
 use std::time::Duration;
@@ -17,13 +18,18 @@ const SESSION: &str = "couple";
 
 /// A therapist on a good line who publishes, and a client who watches over `down`.
 fn call(seed: u64, down: LinkConfig) -> (World, BotId, HomeId) {
+    call_with(seed, AudioConfig { redundancy: 2, ..AudioConfig::default() }, VideoConfig::default(), down)
+}
+
+/// As [`call`], with this speech and this picture.
+fn call_with(seed: u64, speech: AudioConfig, picture: VideoConfig, down: LinkConfig) -> (World, BotId, HomeId) {
     let mut world = World::new(seed).unwrap();
     let office = world.add_home(HomeConfig { up: good(), down: good() });
     let home = world.add_home(HomeConfig { up: good(), down });
     let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
     let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
-    world.publish_audio(therapist, AudioConfig { redundancy: 2, ..AudioConfig::default() });
-    world.publish_video(therapist, VideoConfig::default());
+    world.publish_audio(therapist, speech);
+    world.publish_video(therapist, picture);
     (world, client, home)
 }
 

@@ -1,31 +1,17 @@
 //! A picture that does not fit is made smaller or held back, and the way back is open: the line is asked with padding where
-//! there is no picture to ask with. Against the real worker in virtual time.
-
-#![allow(clippy::unwrap_used)]
+//! there is no picture to ask with.
 
 use std::time::Duration;
 
-use parlour_bot::direct::{BotId, Role, World};
+use parlour_bot::direct::{BotId, World};
 use parlour_bot::media::{AudioConfig, TrackKind, VideoConfig};
-use parlour_simnet::{HomeConfig, HomeId, LinkConfig, Micros};
+use parlour_simnet::HomeId;
 
-const SESSION: &str = "couple";
-
-fn line(kbps: u64) -> LinkConfig {
-    LinkConfig::bottleneck(kbps * 1_000, Micros::millis(20), 200)
-}
+use crate::{call_with, line, set_down};
 
 /// A therapist on a good line who sends `picture` and speech, and a client who watches over a line of `kbps`.
-fn call(seed: u64, picture: VideoConfig, kbps: u64) -> (World, BotId, HomeId) {
-    let mut world = World::new(seed).unwrap();
-    let good = LinkConfig { delay: Micros::millis(20), ..LinkConfig::default() };
-    let office = world.add_home(HomeConfig { up: good.clone(), down: good.clone() });
-    let home = world.add_home(HomeConfig { up: good, down: line(kbps) });
-    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-    let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
-    world.publish_audio(therapist, AudioConfig::default());
-    world.publish_video(therapist, picture);
-    (world, client, home)
+fn calls(seed: u64, picture: VideoConfig, kbps: u64) -> (World, BotId, HomeId) {
+    call_with(seed, AudioConfig::default(), picture, line(kbps))
 }
 
 /// Pictures decoded and packets of speech missing, since the last reset.
@@ -38,14 +24,14 @@ fn came(world: &World, client: BotId) -> (u64, u64) {
 
 #[test]
 fn a_picture_in_one_encoding_larger_than_the_first_guess_is_shown() {
-    let (mut world, client, _) = call(1, VideoConfig::single(1280, 720, 2_000_000), 3_000);
+    let (mut world, client, _) = calls(1, VideoConfig::single(1280, 720, 2_000_000), 3_000);
     let shown = world.run_until(Duration::from_secs(3), |world| came(world, client).0 > 10);
     assert!(shown, "{:?}", world.shard().counters());
 }
 
 #[test]
 fn a_picture_in_one_encoding_is_made_as_the_line_can_take_it() {
-    let (mut world, client, _) = call(2, VideoConfig::single(1280, 720, 2_000_000), 1_000);
+    let (mut world, client, _) = calls(2, VideoConfig::single(1280, 720, 2_000_000), 1_000);
     world.run_for(Duration::from_secs(5));
     for second in 5..25 {
         world.reset_received();
@@ -58,16 +44,14 @@ fn a_picture_in_one_encoding_is_made_as_the_line_can_take_it() {
 #[test]
 fn a_picture_paused_for_a_weak_line_comes_back_with_the_line() {
     for picture in [VideoConfig::default(), VideoConfig::single(1280, 720, 1_500_000)] {
-        let (mut world, client, home) = call(3, picture, 2_500);
+        let (mut world, client, home) = calls(3, picture, 2_500);
         world.run_for(Duration::from_secs(10));
-        let (now, (_, down)) = (world.now(), world.network.home_links(home));
-        world.network.reconfigure(now, down, line(120));
+        set_down(&mut world, home, line(120));
         world.run_for(Duration::from_secs(10));
         world.reset_received();
         world.run_for(Duration::from_secs(10));
         assert_eq!(came(&world, client).0, 0, "no line for a picture: {:?}", world.shard().counters());
-        let now = world.now();
-        world.network.reconfigure(now, down, line(2_500));
+        set_down(&mut world, home, line(2_500));
         let back = world.run_until(Duration::from_secs(8), |world| came(world, client).0 > 10);
         assert!(back, "{:?}", world.shard().counters());
     }
