@@ -6,7 +6,7 @@ mod words;
 
 use parlour_model::session::SessionCommand;
 use parlour_model::session::SessionPhase;
-use parlour_model::{Command, SessionId};
+use parlour_model::{Command, Reply as Answer, SessionId};
 use parlour_store::{Action, AuditRecord, Change, NewSession, SessionEdit, SessionRow, StoreError, Subject};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -146,8 +146,17 @@ pub(crate) async fn row(api: &ApiState, session: &SessionId) -> Result<SessionRo
     api.ledger.read(move |store| store.session(&session)).await.map_err(or_missing(Kind::SessionNotFound))
 }
 
+/// The session as it is kept and, if it is being held, as it is now: someone who has just been let in reads so.
+async fn current(api: &ApiState, session: &SessionId) -> Result<SessionRow, Problem> {
+    let mut row = row(api, session).await?;
+    if let Ok(Answer::Snapshot(snapshot)) = api.engine.request(session, Command::Snapshot).await {
+        row.snapshot = Some(*snapshot);
+    }
+    Ok(row)
+}
+
 async fn read(State(api): State<ApiState>, At(session): At<SessionId>) -> Result<Reply, Problem> {
-    let row = row(&api, &session).await?;
+    let row = current(&api, &session).await?;
     Ok(Reply::ok(&SessionBody::of(&row, now_ms()))?.version(row.version))
 }
 
@@ -195,7 +204,7 @@ async fn change(
         // Refused: the session's own rules are kept again when it settles.
         commands::ask(&api, &session, asked, arrived).await?;
     }
-    let row = row(&api, &session).await?;
+    let row = current(&api, &session).await?;
     Ok(Reply::ok(&SessionBody::of(&row, now_ms()))?.version(row.version))
 }
 

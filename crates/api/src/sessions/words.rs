@@ -242,7 +242,7 @@ pub(crate) fn phase(row: &SessionRow, now_ms: i64) -> SessionPhase {
         return SessionPhase::Ended;
     }
     match (row.snapshot.as_ref().map(|snapshot| snapshot.phase), row.spec.schedule) {
-        (Some(phase @ (SessionPhase::Open | SessionPhase::Live)), _) => phase,
+        (Some(phase @ (SessionPhase::Open | SessionPhase::Live | SessionPhase::Ended)), _) => phase,
         (_, Some(schedule)) => {
             let opens = schedule.starts_at_ms.saturating_sub(i64::from(schedule.opens_minutes_before) * 60_000);
             if opens > now_ms { SessionPhase::Scheduled } else { SessionPhase::Open }
