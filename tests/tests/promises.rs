@@ -125,6 +125,29 @@ fn after_a_hold_is_answered_nothing_crosses() {
 }
 
 #[test]
+fn what_is_written_to_a_newcomer_waits_for_the_channel_but_passes_no_seal() {
+    for held in [false, true] {
+        let (mut world, _, ann, _) = couple(5);
+        let eve = world.join(SESSION, "eve", Role::Client, None).unwrap();
+        assert!(world.send(ann, Channel::Reliable, b"welcome"));
+        assert!(world.run_until(SETTLED, |world| world.bot(ann).others.contains_key(world.bot(eve).sid())));
+        // On a line of its own the message may be at the server before a connection can be up.
+        assert!(!world.bot(eve).endpoint.is_connected());
+        if held {
+            rule(&mut world, SessionCommand::Hold(Identity::from("eve")));
+            assert!(world.run_until(SETTLED, |world| world.bot(eve).endpoint.is_connected()));
+            world.run_for(WHILE);
+            rule(&mut world, SessionCommand::Resume(Identity::from("eve")));
+        }
+        world.publish_audio(eve, AudioConfig::default());
+        world.run_for(WHILE);
+        assert!(world.bot(eve).endpoint.is_connected());
+        let read = world.bot(eve).messages.iter().filter(|(_, message)| message == b"welcome").count();
+        assert_eq!(read, usize::from(!held), "held in between: {held}");
+    }
+}
+
+#[test]
 fn a_check_in_is_sealed_until_it_ends() {
     let (mut world, therapist, ann, ben) = couple(4);
     let command = SessionCommand::StartCheckIn { therapist: None, with: BTreeSet::from([Identity::from("ann")]) };

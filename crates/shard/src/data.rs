@@ -1,6 +1,8 @@
 //! Messages of data channels. What a client sends is told to its own signalling, which knows the format; it comes back
 //! stamped, as a command, and goes to whoever the session's data edges allow.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use parlour_model::command::{DataChannel, OutgoingData};
 use parlour_model::{Edge, Event, Medium, ParticipantKey};
@@ -13,6 +15,31 @@ use crate::room::RoomContext;
 const RELIABLE: &str = "_reliable";
 const LOSSY: &str = "_lossy";
 
+/// Reliable messages kept for someone whose channel is not open yet: a minute's chat, far less than a stream.
+const EARLY_MESSAGES: usize = 64;
+
+/// Their bytes at most.
+const EARLY_BYTES: usize = 256 * 1024;
+
+/// Reliable messages to someone who was let in a moment ago, until the channel opens: to the others they are here.
+#[derive(Default)]
+pub(crate) struct EarlyMessages {
+    messages: VecDeque<(Option<ParticipantKey>, Bytes)>,
+    bytes: usize,
+}
+
+impl EarlyMessages {
+    /// False: there is no room.
+    fn keep(&mut self, from: Option<ParticipantKey>, payload: &Bytes) -> bool {
+        let has_room = self.messages.len() < EARLY_MESSAGES && self.bytes + payload.len() <= EARLY_BYTES;
+        if has_room {
+            self.bytes += payload.len();
+            self.messages.push_back((from, payload.clone()));
+        }
+        has_room
+    }
+}
+
 impl RoomContext<'_> {
     /// A channel opened; those with other labels are not ours to write to.
     pub(crate) fn channel_opened(&mut self, key: ParticipantKey, peer: PeerKey, id: ChannelId, label: &str) {
@@ -21,8 +48,13 @@ impl RoomContext<'_> {
             LOSSY => DataChannel::Lossy,
             _ => return,
         };
-        if let Some(participant) = self.participant(key) {
-            participant.transport.channel_opened(channel, peer, id);
+        let Some(participant) = self.participant(key) else { return };
+        participant.transport.channel_opened(channel, peer, id);
+        if participant.transport.outgoing(DataChannel::Reliable).is_some() {
+            let early = std::mem::take(&mut participant.transport.early);
+            for (from, payload) in early.messages {
+                self.send_along_edge(from, key, DataChannel::Reliable, &payload);
+            }
         }
     }
 
@@ -50,20 +82,39 @@ impl RoomContext<'_> {
             .values()
             .filter(|one| Some(one.key) != from)
             .filter(|one| data.destinations.is_empty() || data.destinations.contains(&one.record.identity))
-            .map(|one| (one.key, one.transport.outgoing(data.channel)))
+            .map(|one| one.key)
             .collect();
-        for (receiver, channel) in receivers {
-            let edge = |publisher| Edge { publisher, receiver, medium: Medium::Data };
-            let allowed = from.is_none_or(|publisher| self.room.session.edges().contains(&edge(publisher)));
-            let sent = allowed && channel.is_some_and(|(peer, id)| self.send_message(peer, id, &data.payload));
-            if sent {
-                self.counters.data_out += 1;
-                if let Some(from) = from {
-                    *self.room.messages.entry((from, receiver)).or_default() += 1;
-                }
-            } else {
-                self.counters.data_dropped += 1;
+        for receiver in receivers {
+            self.send_along_edge(from, receiver, data.channel, &data.payload);
+        }
+    }
+
+    /// To one, if the session's edges allow it now.
+    fn send_along_edge(
+        &mut self,
+        from: Option<ParticipantKey>,
+        receiver: ParticipantKey,
+        channel: DataChannel,
+        payload: &Bytes,
+    ) {
+        let edge = |publisher| Edge { publisher, receiver, medium: Medium::Data };
+        let allowed = from.is_none_or(|publisher| self.room.session.edges().contains(&edge(publisher)));
+        let Some(participant) = self.participant(receiver).filter(|_| allowed) else {
+            self.counters.data_dropped += 1;
+            return;
+        };
+        let passed = match participant.transport.outgoing(channel) {
+            Some((peer, id)) => self.send_message(peer, id, payload),
+            None if channel == DataChannel::Reliable && participant.transport.early.keep(from, payload) => return,
+            None => false,
+        };
+        if passed {
+            self.counters.data_out += 1;
+            if let Some(from) = from {
+                *self.room.messages.entry((from, receiver)).or_default() += 1;
             }
+        } else {
+            self.counters.data_dropped += 1;
         }
     }
 

@@ -10,6 +10,7 @@ use parlour_model::{
 };
 use parlour_peer::ChannelId;
 
+use crate::data::EarlyMessages;
 use crate::demux::PeerKey;
 use crate::ghost::Ghost;
 use crate::sections::SendSections;
@@ -54,6 +55,8 @@ pub(crate) struct Transport {
     pub(crate) subscribe: Option<PeerKey>,
     outgoing: BTreeMap<DataChannel, (PeerKey, ChannelId)>,
     incoming: BTreeMap<(PeerKey, ChannelId), DataChannel>,
+    /// What waits for the reliable channel to open.
+    pub(crate) early: EarlyMessages,
     /// Our offer of the subscribe leg that waits for its answer.
     pub(crate) open_offer: Option<u32>,
     pub(crate) next_offer: u32,
@@ -69,6 +72,7 @@ impl Transport {
             subscribe: None,
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
+            early: EarlyMessages::default(),
             open_offer: None,
             next_offer: 1,
             restarted: false,
