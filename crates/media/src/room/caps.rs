@@ -1,40 +1,17 @@
 //! What publishers are asked to send at most (REMB, draft-alvestrand-rmcat-remb, beside transport feedback): no more than
 //! the lines of those who receive it can take. Which layers at all is told apart (dynacast).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parlour_model::command::Leg;
 use parlour_model::{Bitrate, MediaKind};
 
 use crate::egress::stream::Binding;
+use crate::ingress::home_uplink::SPEECH;
 use crate::publication::Publication;
 use crate::room::Room;
 use crate::room::layers::AUDIO_RATE;
 use crate::wire::PAYLOAD_SHARE;
-
-/// What is left to speech however little of it there is just now.
-pub(super) const SPEECH: Bitrate = Bitrate::kbps(64);
-
-/// A bound is repeated this often: RTCP is lost like anything else.
-const REPEATED: Duration = Duration::from_secs(1);
-
-/// Smaller changes are not told at once.
-const TELLING_CHANGE: f64 = 0.03;
-
-/// That there is no bound any more is said this many times.
-const RELEASES: u8 = 3;
-
-/// No bound: more than anyone sends.
-const UNBOUND: Bitrate = Bitrate::mbps(50);
-
-/// What a publisher was told last.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told {
-    cap: Option<Bitrate>,
-    at: Option<Instant>,
-    /// How often it is still to be said that there is no bound.
-    releases: u8,
-}
 
 impl Room {
     /// The highest layer of a publication that anyone else is granted, and the most that the line of one of them has for it.
@@ -77,24 +54,9 @@ impl Room {
         let cap = part.map_or(bound.then_some(sent), |part| Some(part.min(sent)));
         let ssrcs = self.bound_sources(slot);
         let Some(participant) = self.participants.get_mut(slot).filter(|_| !ssrcs.is_empty()) else { return };
-        let told = &mut participant.uplink.told;
-        let news = match (told.cap, cap) {
-            (Some(old), Some(new)) => old.as_bps().abs_diff(new.as_bps()) as f64 > old.as_bps() as f64 * TELLING_CHANGE,
-            (old, new) => old != new,
-        };
-        let due = told.at.is_none_or(|at| now.saturating_duration_since(at) >= REPEATED);
-        if news && cap.is_none() {
-            told.releases = RELEASES;
+        if let Some(bound) = participant.uplink.told.poll(cap, now) {
+            self.send_remb(slot, bound, &ssrcs);
         }
-        if news || due {
-            told.cap = cap;
-        }
-        if !(news || due && (cap.is_some() || told.releases > 0)) {
-            return;
-        }
-        told.at = Some(now);
-        told.releases = told.releases.saturating_sub(1);
-        self.send_remb(slot, cap.unwrap_or(UNBOUND), &ssrcs);
     }
 
     /// What is wanted of a publisher in all, on the wire, speech included; and whether that is less than it would send.

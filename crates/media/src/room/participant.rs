@@ -11,8 +11,7 @@ use crate::egress::downlink::Downlink;
 use crate::egress::lines::Home;
 use crate::error::RtpDrop;
 use crate::ingress::sources::Source;
-use crate::ingress::{SourceError, SourceTable, TransportRecorder, UplinkMeter};
-use crate::room::caps::Told;
+use crate::ingress::{SourceError, SourceTable, Told, TransportRecorder, UplinkMeter};
 use crate::room::transmit::RtcpOutboxes;
 
 /// After a stream begins its first report comes this soon: lips are in step from the first second on.

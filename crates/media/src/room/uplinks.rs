@@ -1,61 +1,20 @@
-//! Partners at one home share its line upward as well, and browsers there fight over it: each sender's own control finds the
-//! same queue, and what overflows is speech of both. Where two or more publish from one home and their packets wait, the
-//! line is divided here and each is told its part (REMB): speech of all first, then equal pictures.
+//! Partners at one home share its line upward as well (`ingress/home_uplink.rs`). Where two or more publish from one home,
+//! what arrives of each is looked at here, and each is told its part (REMB).
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use parlour_estimator::uplink_caps;
-use parlour_model::{Bitrate, DataSize};
+use parlour_model::Bitrate;
 
 use crate::egress::lines::Home;
-use crate::ingress::UplinkSight;
+use crate::ingress::home_uplink::{HomeUplink, LOOK_INTERVAL};
 use crate::room::Room;
-use crate::room::caps::SPEECH;
-
-/// How often uplinks that are shared are looked at.
-const INTERVAL: Duration = Duration::from_millis(100);
-
-/// Tenths of a second over which rates are taken: frames come in 33 ms, and a verdict should not wait for long.
-const WINDOWS: usize = 3;
-
-/// A queue of this much, seen by everyone in every packet of a tenth of a second, is a standing one: the line is full.
-const FULL: Duration = Duration::from_millis(40);
-
-/// Below this it is empty.
-const EMPTY: Duration = Duration::from_millis(15);
-
-/// Losses of this share, without a queue, are a policer's or a short buffer's.
-const OVERFLOW: f64 = 0.1;
-
-/// Of what the line carries, what is divided. A queue takes away what empties it in this time, down to a share.
-const USED: f64 = 0.93;
-const DRAIN: Duration = Duration::from_millis(700);
-const DRAIN_FLOOR: f64 = 0.5;
-
-/// While it is empty and used, the line is thought to carry so much more each second.
-const GROWTH: f64 = 0.05;
-
-/// Below this share of what is allowed nobody tries the line out.
-const TRIED: f64 = 0.8;
-
-/// What each of them is left, whatever else: speech and a small picture.
-const LEAST: Bitrate = Bitrate::kbps(200);
-
-/// One line upward and what is known of it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SharedUplink {
-    capacity: Option<Bitrate>,
-    bytes: [u64; WINDOWS],
-    /// Looks in a row that showed a full line.
-    full: usize,
-}
 
 /// When uplinks are looked at next, and those that are shared: no more than there are participants.
 #[derive(Debug, Default)]
 pub(super) struct Uplinks {
     next: Option<Instant>,
-    homes: BTreeMap<Home, SharedUplink>,
+    homes: BTreeMap<Home, HomeUplink>,
 }
 
 impl Uplinks {
@@ -66,40 +25,6 @@ impl Uplinks {
     /// Who publishes from where has changed.
     pub fn look(&mut self, now: Instant) {
         self.next = Some(now);
-    }
-}
-
-impl SharedUplink {
-    /// What all of them sent in one interval; how much they may send from now on, where that is known.
-    fn observe(&mut self, sights: &[UplinkSight]) -> Option<Bitrate> {
-        self.bytes.rotate_right(1);
-        if let Some(newest) = self.bytes.first_mut() {
-            *newest = sights.iter().map(|sight| sight.bytes).sum();
-        }
-        let rate = DataSize::bytes(self.bytes.iter().sum()).per(INTERVAL * WINDOWS as u32);
-        let sending = || sights.iter().filter(|sight| sight.received > 0);
-        let share = |sight: &UplinkSight| sight.lost as f64 / (sight.lost + sight.received) as f64;
-        let loss = sending().map(share).min_by(f64::total_cmp).unwrap_or(0.0);
-        // A line that is full delays everyone, and one that overflows loses of everyone.
-        let knows = sending().any(|sight| sight.settled);
-        let queues = sending().filter(|sight| sight.settled || !knows).filter_map(|sight| sight.queue);
-        let queue = queues.min().unwrap_or_default();
-        let is_full = queue > FULL || loss > OVERFLOW;
-        // One look at much of a queue is enough.
-        let looks = if queue > FULL * 2 { 2 } else { 1 };
-        self.full = if is_full { (self.full + looks).min(WINDOWS) } else { 0 };
-        if self.full > 1 {
-            // What arrives meanwhile is what it carries.
-            let bytes = self.bytes.iter().take(self.full).sum();
-            self.capacity = Some(DataSize::bytes(bytes).per(INTERVAL * self.full as u32));
-        } else if queue < EMPTY && loss < OVERFLOW {
-            let tried = |capacity: Bitrate| rate > capacity.scaled(USED * TRIED);
-            let growth = 1.0 + GROWTH * INTERVAL.as_secs_f64();
-            self.capacity = self.capacity.map(|known| if tried(known) { known.scaled(growth) } else { known });
-        }
-        let drained = queue.saturating_sub(EMPTY).as_secs_f64() / DRAIN.as_secs_f64();
-        let share = (USED * (1.0 - drained)).max(DRAIN_FLOOR);
-        self.capacity.map(|capacity| capacity.scaled(share))
     }
 }
 
@@ -116,7 +41,7 @@ impl Room {
             let shares = participant.home.is_some_and(|home| homes.contains_key(&home));
             participant.uplink.part = participant.uplink.part.filter(|_| shares);
         }
-        self.uplinks.next = (!homes.is_empty()).then_some(now + INTERVAL);
+        self.uplinks.next = (!homes.is_empty()).then_some(now + LOOK_INTERVAL);
         for (home, slots) in homes {
             self.divide_uplink(home, &slots, now);
         }
@@ -140,75 +65,13 @@ impl Room {
         for &slot in slots {
             sights.extend(self.participants.get_mut(slot).map(|one| one.uplink.meter.take(now)));
         }
-        let allowed = self.uplinks.homes.entry(home).or_default().observe(&sights);
         let wanted: Vec<Bitrate> = slots.iter().map(|&slot| self.sent_by(slot).0).collect();
-        let all: Bitrate = wanted.iter().copied().sum();
-        let parts = match allowed {
-            Some(allowed) if allowed < all => uplink_caps(allowed, SPEECH, &wanted).into_iter().map(Some).collect(),
-            _ => vec![None; slots.len()],
-        };
+        let parts = self.uplinks.homes.entry(home).or_default().divide(&sights, &wanted);
         for (&slot, part) in slots.iter().zip(parts) {
             if let Some(participant) = self.participants.get_mut(slot) {
-                participant.uplink.part = part.map(|part| part.max(LEAST));
+                participant.uplink.part = part;
             }
             self.cap_publisher(slot, now);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sight(kbps: u64, queue_ms: u64, lost: u64) -> UplinkSight {
-        let bytes = Bitrate::kbps(kbps).over(INTERVAL).as_bytes();
-        UplinkSight { bytes, received: 100 - lost, lost, queue: Some(Duration::from_millis(queue_ms)), settled: true }
-    }
-
-    fn kbps(rate: Option<Bitrate>) -> u64 {
-        rate.map_or(0, |rate| rate.as_bps() / 1_000)
-    }
-
-    #[test]
-    fn a_line_that_is_full_carries_what_arrives() {
-        let mut line = SharedUplink::default();
-        for _ in 0..5 {
-            assert_eq!(line.observe(&[sight(1_000, 5, 0), sight(1_000, 8, 0)]), None);
-        }
-        let allowed =
-            [60, 100, 140].map(|queue| kbps(line.observe(&[sight(1_400, queue, 0), sight(1_600, queue + 9, 0)])));
-        // Less than it carries while the queue empties.
-        assert!(allowed[0] == 0 && (1_500..2_500).contains(&allowed[2]), "{allowed:?}");
-        let after = kbps(line.observe(&[sight(1_200, 2, 0), sight(1_200, 3, 0)]));
-        assert!((2_500..3_000).contains(&after), "{after}");
-        let later = (0..100).map(|_| kbps(line.observe(&[sight(1_350, 2, 0), sight(1_350, 3, 0)]))).last();
-        assert!(later.is_some_and(|later| later > after * 11 / 10), "{later:?}");
-    }
-
-    #[test]
-    fn who_begins_on_a_full_line_does_not_hide_its_queue() {
-        let mut line = SharedUplink::default();
-        let new = UplinkSight { settled: false, ..sight(1_600, 0, 0) };
-        assert!((0..3).any(|_| line.observe(&[sight(1_400, 120, 0), new]).is_some()));
-        let mut line = SharedUplink::default();
-        assert!((0..20).all(|_| line.observe(&[new, new]).is_none()));
-    }
-
-    #[test]
-    fn a_queue_of_one_is_not_the_lines() {
-        let mut line = SharedUplink::default();
-        assert!((0..20).all(|_| line.observe(&[sight(1_400, 200, 0), sight(1_600, 3, 0)]).is_none()));
-    }
-
-    #[test]
-    fn what_one_loses_is_not_the_lines() {
-        let mut line = SharedUplink::default();
-        assert!((0..20).all(|_| line.observe(&[sight(1_400, 3, 60), sight(1_600, 3, 0)]).is_none()));
-    }
-
-    #[test]
-    fn a_medium_that_loses_some_is_not_full() {
-        let mut line = SharedUplink::default();
-        assert!((0..20).all(|_| line.observe(&[sight(1_400, 3, 5), sight(1_600, 3, 5)]).is_none()));
     }
 }
