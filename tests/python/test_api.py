@@ -550,6 +550,25 @@ class OperatorTest(unittest.IsolatedAsyncioTestCase):
             time.sleep(0.05)
         self.assertEqual([one["type"] for one in events], ["session.ended"])
 
+    async def test_a_session_without_room_after_a_start_is_brought_back_later_and_ends_by_its_clock(self):
+        schedule = {"starts_at_ms": now_ms() - 50_000, "planned_minutes": 1}
+        sessions = [self.api.session(schedule=schedule, policy={"end_after_schedule_minutes": 0, "max_minutes": 50})
+                    for _ in range(2)]
+        for session in sessions:
+            async with Seat(self.server.url, self.api.redeem(self.api.ticket(session, "t", "therapist"))):
+                # A command's answer waits until what happened is kept.
+                self.api.must("PUT", f"/sessions/{session}/lock", {"locked": True})
+        self.server.process.kill()
+        self.server.process.wait()
+        words = self.server.file.read_text()
+        self.server.file.write_text(words.replace("workers = 1", "workers = 1\nmax_sessions_per_worker = 1"))
+        self.server.start()
+        deadline = time.monotonic() + 60
+        phases = lambda: [self.api.must("GET", f"/sessions/{session}")["phase"] for session in sessions]
+        while phases() != ["ended", "ended"]:
+            self.assertLess(time.monotonic(), deadline, phases())
+            time.sleep(0.1)
+
     async def test_a_disk_that_becomes_read_only_refuses_what_protects_and_calls_go_on(self):
         session = self.api.session(policy={"waiting_room": False})
         pages = {who: Api(self.server.page, self.api.redeem(self.api.ticket(session, who, role)))

@@ -196,6 +196,13 @@ class ServerApiTest(unittest.IsolatedAsyncioTestCase):
         asked = api.CreateRoomRequest(name=self.room, max_participants=9)
         self.assertEqual((await self.api.room.create_room(asked)).max_participants, 3)
 
+    async def test_a_kept_session_that_nobody_came_to_is_ended(self):
+        control = self.control()
+        control.session(id=self.room)
+        await self.api.room.delete_room(api.DeleteRoomRequest(room=self.room))
+        self.assertEqual(control.must("GET", f"/sessions/{self.room}")["phase"], "ended")
+        await self.refused(NOT_FOUND, self.api.room.delete_room(api.DeleteRoomRequest(room=self.room)))
+
     def control(self) -> Api:
         return Api(self.server.page, self.server.key("all"))
 

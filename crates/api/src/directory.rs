@@ -5,13 +5,9 @@ use std::sync::Arc;
 
 use parlour_model::{Command, Refusal, SessionId, SessionOpening};
 use parlour_signal::{CommandRecord, SessionDirectory};
-use parlour_store::{Action, AuditRecord, SessionRow, StoreError, Subject};
+use parlour_store::{SessionRow, StoreError};
 
-use crate::now_ms;
 use crate::state::ApiState;
-
-/// Sessions read at once when the server starts.
-const PAGE: u32 = 500;
 
 type Found<'a> = Pin<Box<dyn Future<Output = Result<Option<SessionOpening>, Refusal>> + Send + 'a>>;
 
@@ -49,40 +45,5 @@ impl ApiState {
     /// For signalling: where what integrators' servers ask is written down.
     pub fn record(&self) -> Arc<dyn CommandRecord> {
         Arc::new(self.clone())
-    }
-
-    /// After a start: brings back every session that somebody had come to, everyone held. Returns how many.
-    ///
-    /// # Errors
-    /// When the store cannot be read or written: then nobody should be let in.
-    pub async fn restore(&self) -> Result<usize, StoreError> {
-        let started = AuditRecord {
-            at_ms: now_ms(),
-            action: Action::ServerStarted,
-            session: None,
-            actor: Subject::system(),
-            subject: Subject::none(),
-            detail: String::new(),
-        };
-        self.ledger
-            .change(move |change| -> Result<(), StoreError> {
-                change.give_up_all_claims()?;
-                change.audit(&started).map(drop)
-            })
-            .await?;
-        let (mut restored, mut after) = (0, 0);
-        loop {
-            let rows = self.ledger.list(move |store| store.running_sessions_after(after, PAGE)).await?;
-            let Some(last) = rows.last() else { return Ok(restored) };
-            after = last.number;
-            for row in rows.into_iter().filter(|row| row.snapshot.is_some()) {
-                let id = row.id.clone();
-                match self.engine.request(&id, Command::Open(Box::new(opening(row)))).await {
-                    Ok(_) => restored += 1,
-                    // It opens when somebody joins, if there is room then.
-                    Err(refusal) => tracing::warn!(%refusal, "a session could not be brought back"),
-                }
-            }
-        }
     }
 }

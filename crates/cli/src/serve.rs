@@ -120,8 +120,12 @@ async fn start_api(config: &Config, engine: &Engine, registry: &Registry) -> Res
         },
     });
     let restored = api.restore().await?;
-    if restored > 0 {
-        tracing::info!(sessions = restored, "brought back, everyone held");
+    if restored.sessions > 0 {
+        tracing::info!(sessions = restored.sessions, "brought back, everyone held");
+    }
+    if !restored.left.is_empty() {
+        tracing::warn!(sessions = restored.left.len(), "no room to bring these back now; they are tried again");
+        tokio::spawn(api.clone().restore_the_rest(restored.left));
     }
     tokio::spawn(api.clone().purge_by_the_clock());
     tokio::spawn(api.clone().end_unused_by_the_clock());
