@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import random
 import resource
 import signal
 import socket
@@ -18,10 +19,22 @@ API_KEY = "testkey"
 API_SECRET = "a secret for tests that is long enough"
 
 
+# Below those that systems give to sockets without one (Linux: from 32768): the clients of a test open many, and a server
+# that is started again must find its own.
+PORTS = range(20_000, 32_000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Free for TCP and for UDP."""
+    for port in random.sample(PORTS, 100):
+        try:
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                tcp.bind(("0.0.0.0", port))
+                udp.bind(("0.0.0.0", port))
+            return port
+        except OSError:
+            continue
+    raise RuntimeError("no port is free")
 
 
 def config(http: int, media: int, stun: int, ad_hoc: bool) -> str:

@@ -2,10 +2,10 @@
 // as a clinic has it, with an API key and sessions that are made.
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "./port.mjs";
 import { API_KEY, API_SECRET } from "./token.mjs";
 import { until } from "./until.mjs";
 
@@ -13,14 +13,6 @@ const ROOT = new URL("../../../", import.meta.url).pathname;
 const BINARY = process.env.PARLOUR_BIN ?? join(ROOT, "target/debug/parlour");
 /** What a run of the tests may not contain: ERROR means that a human must act. */
 const ALARM = /\bERROR\b|panicked at/;
-
-async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 /** Any token opens a room, nobody waits, and a reload takes its own seat over. */
 const ROOMS = `

@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { RoomServiceClient, WebhookReceiver } from "livekit-server-sdk";
 import { Webhook } from "standardwebhooks";
+import { freePort } from "../harness/port.mjs";
 import { API_KEY, API_SECRET } from "../harness/token.mjs";
 import { until } from "../harness/until.mjs";
 
@@ -17,13 +18,6 @@ const BINARY = process.env.PARLOUR_BIN ?? new URL("../../../target/debug/parlour
 
 const listening = (server) =>
   new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
-
-async function freePort() {
-  const probe = createServer();
-  const port = await listening(probe);
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 const config = (http) => `
 [http]
