@@ -54,19 +54,29 @@ pub struct HeaderWriter<'a> {
 impl<'a> HeaderWriter<'a> {
     /// Begins at the front of `buffer`.
     pub fn new(buffer: &'a mut [u8], header: Header) -> Result<Self, BufferFull> {
+        let second = u8::from(header.marker) << 7 | header.payload_type & 0x7f;
+        let [s0, s1] = header.sequence.to_be_bytes();
+        let [t0, t1, t2, t3] = header.timestamp.to_be_bytes();
+        let [i0, i1, i2, i3] = header.ssrc.to_be_bytes();
         let mut cursor = Cursor::new(buffer);
-        cursor.put_u8(2 << 6)?;
-        cursor.put_u8(u8::from(header.marker) << 7 | header.payload_type & 0x7f)?;
-        cursor.put_u16(header.sequence)?;
-        cursor.put_u32(header.timestamp)?;
-        cursor.put_u32(header.ssrc)?;
+        cursor.put_array([2 << 6, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3])?;
         Ok(Self { cursor, form: Form::None })
     }
 
     /// Adds a typed element.
     pub fn put(&mut self, id: u8, value: &impl ExtensionValue) -> Result<(), BufferFull> {
         let (bytes, len) = value.encoded();
-        self.put_bytes(id, bytes.get(..len).unwrap_or_default())
+        match (bytes, len) {
+            // Nearly all, in each packet: of a length that the compiler knows.
+            ([a, b, ..], 2) if self.takes_short(id) => self.cursor.put_array([id << 4 | 1, a, b]),
+            ([a, ..], 1) if self.takes_short(id) => self.cursor.put_array([id << 4, a]),
+            _ => self.put_bytes(id, bytes.get(..len).unwrap_or_default()),
+        }
+    }
+
+    /// Elements are being written in the one-byte form, and this id has one.
+    fn takes_short(&self, id: u8) -> bool {
+        self.form == Form::OneByte && (1..=14).contains(&id)
     }
 
     /// Adds an element with any value of up to 255 bytes. Id 0 is padding on the wire and is refused as not fitting.
