@@ -51,8 +51,7 @@ pub struct Temporal {
 
 /// The payload descriptor in front of each VP8 payload.
 ///
-/// To rewrite a packet in place change the fields and [`write`](Self::write) it over the old one: the length stays as
-/// long as no field comes or goes and the picture id keeps its width.
+/// To rewrite a packet in place [`renumber`](Self::renumber) it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Descriptor {
     /// `N`: no other frame depends on this one.
@@ -143,6 +142,35 @@ impl Descriptor {
             cursor.put_u8(temporal.layer << 6 | u8::from(temporal.sync) << 5 | key_index & 0x1f)?;
         }
         Ok(cursor.len())
+    }
+
+    /// Puts other numbers into the descriptor in front of `payload`, where it is: into those fields that are there, cut to
+    /// their width. Nothing else changes, and no field comes or goes.
+    pub fn renumber(payload: &mut [u8], picture_id: u16, tl0_picture_index: u8, key_index: u8) {
+        let Some(&[first, present]) = payload.first_chunk() else { return };
+        if first & 0x80 == 0 {
+            return;
+        }
+        let mut fields = payload.iter_mut().skip(2);
+        if present & 0x80 != 0
+            && let Some(high) = fields.next()
+        {
+            if *high & 0x80 == 0 {
+                *high = (picture_id & 0x7f) as u8;
+            } else if let Some(low) = fields.next() {
+                [*high, *low] = (picture_id | 0x8000).to_be_bytes();
+            }
+        }
+        if present & 0x40 != 0
+            && let Some(index) = fields.next()
+        {
+            *index = tl0_picture_index;
+        }
+        if present & 0x10 != 0
+            && let Some(byte) = fields.next()
+        {
+            *byte = *byte & 0xe0 | key_index & 0x1f;
+        }
     }
 
     /// Whether a frame begins with this packet (section 4.5.1).

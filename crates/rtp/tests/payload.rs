@@ -49,11 +49,11 @@ fn vp8_size_is_read_from_the_clear_bytes_alone() {
 #[test]
 fn vp8_rewriting_in_place_touches_only_the_descriptor() {
     let mut payload = vec![0x90, 0xe0, 0x80, 0x01, 5, 0x40, 0xaa, 0xbb];
-    let (mut descriptor, len) = Descriptor::parse(&payload).unwrap();
-    descriptor.picture_id = descriptor.picture_id.map(|id| id.with_value(0xffff));
-    descriptor.tl0_picture_index = Some(9);
-    assert_eq!(descriptor.write(&mut payload), Ok(len));
+    Descriptor::renumber(&mut payload, 0xffff, 9, 3);
     assert_eq!(payload, [0x90, 0xe0, 0xff, 0xff, 9, 0x40, 0xaa, 0xbb]);
+    let mut plain = [0x10, 0xe0, 0x80, 0x01, 5, 0x40];
+    Descriptor::renumber(&mut plain, 0xffff, 9, 3);
+    assert_eq!(plain, [0x10, 0xe0, 0x80, 0x01, 5, 0x40], "there are no numbers");
 }
 
 #[test]
@@ -145,6 +145,25 @@ proptest! {
         let len = descriptor.write(&mut buffer).unwrap();
         prop_assert_eq!(Descriptor::parse(&buffer), Ok((descriptor, len)));
         prop_assert!(Descriptor::parse(&buffer[..len - 1]).is_err());
+    }
+
+    #[test]
+    fn vp8_descriptors_are_renumbered_field_by_field(
+        descriptor in descriptor(), picture in any::<u16>(), tl0 in any::<u8>(), key in any::<u8>(), cut in 0_usize..8,
+    ) {
+        let renumbered = Descriptor {
+            picture_id: descriptor.picture_id.map(|id| id.with_value(picture)),
+            tl0_picture_index: descriptor.tl0_picture_index.map(|_| tl0),
+            key_index: descriptor.key_index.map(|_| key & 0x1f),
+            ..descriptor
+        };
+        let (mut buffer, mut expected) = ([0xa5; 8], [0xa5; 8]);
+        descriptor.write(&mut buffer).unwrap();
+        renumbered.write(&mut expected).unwrap();
+        // One that is cut off does no harm.
+        Descriptor::renumber(&mut buffer.clone()[..cut], picture, tl0, key);
+        Descriptor::renumber(&mut buffer, picture, tl0, key);
+        prop_assert_eq!(buffer, expected);
     }
 
     #[test]

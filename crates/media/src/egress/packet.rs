@@ -107,7 +107,8 @@ impl Plan {
         let place = buffer.get_mut(len..len + payload.len()).ok_or(BufferFull)?;
         place.copy_from_slice(payload);
         match (cached.codec, item.picture, self.red) {
-            (Codec::Vp8, Some(picture), _) => rewrite_picture(place, picture),
+            // A stream's own numbers in place of the publisher's.
+            (Codec::Vp8, Some(Picture { id, tl0, key }), _) => vp8::Descriptor::renumber(place, id, tl0, key),
             (Codec::Opus, _, Some(payload_type)) => rewrite_blocks(place, payload_type),
             _ => {}
         }
@@ -192,16 +193,6 @@ fn set_padded(packet: &mut [u8]) {
     if let Some(first) = packet.first_mut() {
         *first |= 0x20;
     }
-}
-
-/// Puts a stream's own numbers into a VP8 payload descriptor. Its length stays: no field comes or goes.
-fn rewrite_picture(payload: &mut [u8], picture: Picture) {
-    let Ok((mut descriptor, _)) = vp8::Descriptor::parse(payload) else { return };
-    descriptor.picture_id = descriptor.picture_id.map(|id| id.with_value(picture.id));
-    descriptor.tl0_picture_index = descriptor.tl0_picture_index.map(|_| picture.tl0);
-    descriptor.key_index = descriptor.key_index.map(|_| picture.key);
-    // It was read from this very place, so it fits.
-    let _ = descriptor.write(payload);
 }
 
 /// Gives the blocks of redundant audio the receiver's payload type: they carry that of the publisher's connection.
