@@ -15,15 +15,22 @@ impl Tick {
 
 /// The instant from which ticks are counted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Epoch(Instant);
+pub(crate) struct Epoch {
+    began: Instant,
+    /// Packets come and go in batches of one instant.
+    last: (Instant, Tick),
+}
 
 impl Epoch {
     pub fn new(now: Instant) -> Self {
-        Self(now)
+        Self { began: now, last: (now, Tick(0)) }
     }
 
-    pub fn tick(self, now: Instant) -> Tick {
-        // The cut to 32 bits is the wrap.
-        Tick(now.saturating_duration_since(self.0).as_millis() as u32)
+    pub fn tick(&mut self, now: Instant) -> Tick {
+        if self.last.0 != now {
+            // The cut to 32 bits is the wrap.
+            self.last = (now, Tick(now.saturating_duration_since(self.began).as_millis() as u32));
+        }
+        self.last.1
     }
 }

@@ -135,10 +135,11 @@ impl Pacer {
     }
 
     fn fill(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.filled);
-        if elapsed.is_zero() {
+        // Packets come in batches of one instant.
+        if now <= self.filled {
             return;
         }
+        let elapsed = now.saturating_duration_since(self.filled);
         self.allowance = (self.allowance + self.rate * elapsed.as_secs_f64()).min(self.burst);
         self.filled = now;
     }

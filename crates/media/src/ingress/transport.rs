@@ -26,6 +26,8 @@ const REORDER_WINDOW: u64 = 256;
 pub struct TransportRecorder {
     interval: Duration,
     epoch: Instant,
+    /// Microseconds since `epoch` of the last instant asked for: packets come in batches.
+    last: (Instant, u64),
     unwrapper: Unwrapper,
     /// Number of the front of `window`.
     base: u64,
@@ -45,6 +47,7 @@ impl TransportRecorder {
         Self {
             interval,
             epoch: now,
+            last: (now, 0),
             unwrapper: Unwrapper::new(),
             base: 0,
             window: VecDeque::new(),
@@ -55,8 +58,9 @@ impl TransportRecorder {
         }
     }
 
-    /// A packet with this transport-wide number arrived, whatever stream it is of.
-    pub fn handle_packet(&mut self, sequence: u16, now: Instant) {
+    /// A packet with this transport-wide number arrived, whatever stream it is of. Gives [`Self::poll_timeout`] where it
+    /// changed: with the first packet that no message tells of.
+    pub fn handle_packet(&mut self, sequence: u16, now: Instant) -> Option<Instant> {
         let first = self.unwrapper.highest().is_none();
         let sequence = self.unwrapper.unwrap(sequence);
         if first || sequence >= self.end() + MAX_WINDOW as u64 {
@@ -64,21 +68,37 @@ impl TransportRecorder {
             self.base = sequence;
             self.report_from = sequence;
         }
-        let Some(offset) = sequence.checked_sub(self.base) else {
+        let arrival = self.arrival(now);
+        if sequence == self.end() && self.window.len() < MAX_WINDOW {
+            self.window.push_back(arrival);
+        } else if !self.place(sequence, arrival) {
             self.ignored += 1;
-            return;
-        };
-        let offset = self.make_room(offset as usize);
-        let micros = now.saturating_duration_since(self.epoch).as_micros() as u64;
-        match self.window.get_mut(offset) {
-            Some(slot @ None) => *slot = NonZeroU64::new(micros + 1),
-            _ => {
-                self.ignored += 1;
-                return;
-            }
+            return None;
         }
         self.report_from = self.report_from.min(sequence);
-        self.since.get_or_insert(now);
+        if self.since.is_some() {
+            return None;
+        }
+        self.since = Some(now);
+        self.poll_timeout()
+    }
+
+    fn arrival(&mut self, now: Instant) -> Option<NonZeroU64> {
+        if self.last.0 != now {
+            self.last = (now, now.saturating_duration_since(self.epoch).as_micros() as u64);
+        }
+        NonZeroU64::new(self.last.1 + 1)
+    }
+
+    /// Notes a packet that is not the next one. `false`: it came before, or is from before the window.
+    fn place(&mut self, sequence: u64, arrival: Option<NonZeroU64>) -> bool {
+        let Some(offset) = sequence.checked_sub(self.base) else { return false };
+        let offset = self.make_room(offset as usize);
+        match self.window.get_mut(offset) {
+            Some(slot @ None) => *slot = arrival,
+            _ => return false,
+        }
+        true
     }
 
     fn end(&self) -> u64 {

@@ -118,7 +118,9 @@ impl Encoding {
 
     /// Counts a packet; whether it is the first after the layer was taken for dead.
     pub fn note_packet(&mut self, packet: &Inbound, timeout: Duration) -> bool {
-        let revived = packet.arrived.saturating_duration_since(self.last_packet) >= timeout;
+        // Packets come in batches of one instant.
+        let revived =
+            packet.arrived != self.last_packet && packet.arrived.saturating_duration_since(self.last_packet) >= timeout;
         self.last_packet = packet.arrived;
         self.meter.count(packet);
         revived

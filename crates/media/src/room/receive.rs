@@ -43,8 +43,7 @@ impl Room {
         let uplink = &mut participant.uplink;
         let number = uplink.transport_number(&parsed);
         if let (Some(recorder), Some(number)) = (&mut uplink.recorder, number) {
-            recorder.handle_packet(number, now);
-            self.wake.no_later_than(recorder.poll_timeout());
+            self.wake.no_later_than(recorder.handle_packet(number, now));
         }
         // Who is nowhere shares nothing.
         if is_placed {

@@ -47,7 +47,9 @@ fn arrivals_are_told_around_the_interval() {
 fn a_late_packet_corrects_what_was_told() {
     let start = Instant::now();
     let mut recorder = TransportRecorder::new(INTERVAL, start);
-    [10, 12].into_iter().for_each(|number| recorder.handle_packet(number, start));
+    for number in [10, 12] {
+        recorder.handle_packet(number, start);
+    }
     told(&mut recorder, start + INTERVAL);
     recorder.handle_packet(11, start + 60 * MS);
     recorder.handle_packet(13, start + 61 * MS);
