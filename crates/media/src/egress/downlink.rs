@@ -178,7 +178,12 @@ impl Downlink {
     /// When something that waits may leave.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let line = self.estimation.as_ref().and_then(|estimation| estimation.poll_timeout());
-        [self.pacer.poll_timeout(), line, self.protection.poll_timeout()].into_iter().flatten().min()
+        [self.poll_turn(), line, self.protection.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// When the first of what waits for its turn may leave.
+    pub fn poll_turn(&self) -> Option<Instant> {
+        self.pacer.poll_timeout()
     }
 
     /// The next packet to write.

@@ -21,10 +21,17 @@ impl Room {
         }
     }
 
+    /// Takes the first participant off that list and notes what is due now that all it was sent is out.
     fn unmark_ready(&mut self) {
         let slot = self.ready.pop_front();
-        if let Some(participant) = slot.and_then(|slot| self.participants.get_mut(slot)) {
-            participant.marked = false;
+        let Some(participant) = slot.and_then(|slot| self.participants.get_mut(slot)) else { return };
+        participant.marked = false;
+        let downlink = &participant.downlink;
+        self.wake.no_later_than(downlink.protection.poll_timeout());
+        if let Some(estimation) = &downlink.estimation {
+            // An answer is awaited from the first packet on, and silence is one from the first that is not acknowledged.
+            self.wake.no_later_than(estimation.poll_timeout());
+            self.wake.no_later_than(self.lines.due(estimation.place()));
         }
     }
 
@@ -65,19 +72,16 @@ impl Room {
             let moment = Moment { now, tick: self.epoch.tick(now), keep: self.config.repair_history };
             downlink.write(item, cached, moment, &mut self.lines, buffer)?
         };
-        self.wake.no_later_than(downlink.protection.poll_timeout());
-        if let Some(estimation) = &downlink.estimation {
-            // An answer is awaited from the first packet on, and silence is one from the first that is not acknowledged.
-            self.wake.no_later_than(estimation.poll_timeout());
-            self.wake.no_later_than(self.lines.due(estimation.place()));
-        }
         self.counters.packets_out += 1;
         self.counters.bytes_out += len as u64;
-        self.counters.repaired_out += u64::from(item.form == Form::Repair);
-        self.counters.copies_out += u64::from(item.form == Form::Copy);
-        self.counters.probes_out += u64::from(item.form == Form::Probe);
-        self.counters.fillers_out += u64::from(item.form == Form::Filler);
-        self.counters.paddings_out += u64::from(matches!(item.form, Form::Padding(_)));
+        match item.form {
+            Form::Media => {}
+            Form::Repair => self.counters.repaired_out += 1,
+            Form::Copy => self.counters.copies_out += 1,
+            Form::Probe => self.counters.probes_out += 1,
+            Form::Filler => self.counters.fillers_out += 1,
+            Form::Padding(_) => self.counters.paddings_out += 1,
+        }
         Ok(len)
     }
 }

@@ -27,8 +27,9 @@ impl Wake {
 impl Room {
     pub(super) fn wake(&mut self) -> Option<Instant> {
         let at = match self.wake {
-            Wake::At(at) => at,
-            Wake::Unknown => self.next_upkeep(),
+            Wake::At(at) if self.ready.is_empty() => at,
+            // What is sent on the way is noted when all of it is out.
+            Wake::At(_) | Wake::Unknown => self.next_upkeep(),
         };
         debug_assert!(
             self.next_upkeep().is_none_or(|real| at.is_some_and(|at| at <= real)),
