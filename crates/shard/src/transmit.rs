@@ -1,12 +1,18 @@
 //! The way out: media writes into the outbox, the receiver's peer seals in place, and what peers say by themselves
 //! (STUN, DTLS, SCTP) is copied in behind.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use parlour_media::TransmitKind;
+use parlour_model::ParticipantKey;
+use parlour_model::command::Leg;
+use parlour_peer::{Peer, Route};
 
 use crate::counters::ShardDrop;
 use crate::outbox::Outbox;
+use crate::participant::Participant;
+use crate::peers::Peers;
 use crate::room::RoomKey;
 use crate::shard::Shard;
 
@@ -36,20 +42,20 @@ impl Shard {
     /// `false`: the outbox is full.
     fn transmit_room(&mut self, key: RoomKey, now: Instant, outbox: &mut Outbox) -> bool {
         let Some(room) = self.rooms.get_mut(key) else { return true };
+        let mut way: Option<Way<'_>> = None;
         while outbox.has_room() {
             let Some(transmit) = room.media.poll_transmit(now, outbox.tail()) else { return true };
-            let peer = room.participants.get(&transmit.to).and_then(|one| one.transport.peer(transmit.leg));
-            let Some(slot) = peer.and_then(|peer| self.peers.get_mut(peer)) else {
-                self.counters.drop(ShardDrop::NoRoute);
-                continue;
-            };
-            let Some(route) = slot.peer.route() else {
+            // What is for one receiver comes in one run.
+            if !way.as_ref().is_some_and(|way| way.end == (transmit.to, transmit.leg)) {
+                way = Way::to((transmit.to, transmit.leg), &room.participants, &mut self.peers);
+            }
+            let Some(Way { peer, route, .. }) = &mut way else {
                 self.counters.drop(ShardDrop::NoRoute);
                 continue;
             };
             let sealed = match transmit.kind {
-                TransmitKind::Rtp => slot.peer.seal_rtp(outbox.tail(), transmit.len),
-                TransmitKind::Rtcp => slot.peer.seal_rtcp(outbox.tail(), transmit.len),
+                TransmitKind::Rtp => peer.seal_rtp(outbox.tail(), transmit.len),
+                TransmitKind::Rtcp => peer.seal_rtcp(outbox.tail(), transmit.len),
             };
             match sealed {
                 Ok(length) => {
@@ -79,5 +85,24 @@ impl Shard {
             }
         }
         false
+    }
+}
+
+/// Where packets for one receiver go.
+struct Way<'a> {
+    end: (ParticipantKey, Leg),
+    peer: &'a mut Peer,
+    route: Route,
+}
+
+impl<'a> Way<'a> {
+    fn to(
+        end: (ParticipantKey, Leg),
+        participants: &BTreeMap<ParticipantKey, Participant>,
+        peers: &'a mut Peers,
+    ) -> Option<Self> {
+        let peer = &mut peers.get_mut(participants.get(&end.0)?.transport.peer(end.1)?)?.peer;
+        let route = peer.route()?;
+        Some(Self { end, peer, route })
     }
 }
