@@ -99,13 +99,14 @@ impl MediaSocket {
             ecn: None,
             contents: run.bytes,
             segment_size: Some(run.segment),
-            src_ip: source_ip(run.from.ip()),
+            src_ip: self.source_ip(run.from.ip()),
         };
         self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
     }
-}
 
-/// The address to send from, where the client's check told it.
-fn source_ip(address: IpAddr) -> Option<IpAddr> {
-    (!address.is_unspecified()).then_some(address)
+    /// The address to send from, where the client's check told it and the socket can send from others as well. Saying it
+    /// costs the kernel a search and an allocation with each call.
+    fn source_ip(&self, address: IpAddr) -> Option<IpAddr> {
+        (!address.is_unspecified() && address != self.local.ip()).then_some(address)
+    }
 }
