@@ -7,6 +7,7 @@ mod caps;
 mod couple;
 mod paused;
 mod speech;
+mod uplink;
 
 use std::time::Duration;
 

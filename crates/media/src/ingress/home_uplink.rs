@@ -1,6 +1,7 @@
-//! The uplink of one home. Partners who publish from one line fight over it: each sender's own control finds the same
-//! queue, and what overflows is speech of both. What arrives of each shows when the line is full; then what it carries
-//! is divided, speech of all first, and each is to be told its part. Who is behind the line is not known here.
+//! The uplink of one home. A sender's own control finds what a line carries by filling its queue, and what overflows is speech
+//! as well; partners who publish from one line fight over it besides. What arrives of each shows when the line is full;
+//! then what it carries is divided, speech of all first, and each is to be told its part. Who is behind the line is not
+//! known here.
 
 use std::time::Duration;
 
@@ -32,11 +33,22 @@ const USED: f64 = 0.93;
 const DRAIN: Duration = Duration::from_millis(700);
 const DRAIN_FLOOR: f64 = 0.5;
 
-/// While it is empty and used, the line is thought to carry so much more each second.
+/// While it is empty and used, the line is thought to carry so much more each second; after so many looks in which it was, the
+/// line itself got faster, and it grows as fast as a sender's own control would after a probe.
 const GROWTH: f64 = 0.05;
+const GROWTH_AFTER: usize = 30;
+const GROWTH_LATER: f64 = 0.3;
 
 /// Below this share of what is allowed nobody tries the line out.
 const TRIED: f64 = 0.8;
+
+/// A queue that stands for so many looks, though less is sent than it lets through, is not theirs: an upload beside them,
+/// or a way that got longer. Sending still less would not empty it, so their own control decides until it is gone. Twice
+/// the second that a long queue takes to empty at [`DRAIN_FLOOR`].
+const NOT_THEIRS: usize = 40;
+
+/// Until then no less than this share of what was seen first: what arrives gets less as less is sent.
+const KEPT: f64 = 0.6;
 
 /// What each of them is left, whatever else: speech and a small picture.
 const LEAST: Bitrate = Bitrate::kbps(200);
@@ -46,23 +58,23 @@ const LEAST: Bitrate = Bitrate::kbps(200);
 pub struct HomeUplink {
     capacity: Option<Bitrate>,
     bytes: [u64; WINDOWS],
-    /// Looks in a row that showed a full line.
+    /// Looks in a row that showed a full line, and what it carried at first.
     full: usize,
+    first: Bitrate,
+    /// Looks in a row in which it was empty and used.
+    calm: usize,
 }
 
 impl HomeUplink {
-    /// Takes what was seen of each publisher since the last look, [`LOOK_INTERVAL`] ago, and what each would send. Gives each
-    /// its part, in the same order; none where the line is not known to be short.
-    pub fn divide(&mut self, sights: &[UplinkSight], wanted: &[Bitrate]) -> Vec<Option<Bitrate>> {
-        let allowed = self.observe(sights);
-        let all: Bitrate = wanted.iter().copied().sum();
-        match allowed {
-            Some(allowed) if allowed < all => {
-                let parts = uplink_caps(allowed, SPEECH, wanted);
-                parts.into_iter().map(|part| Some(part.max(LEAST))).collect()
-            }
-            _ => vec![None; wanted.len()],
+    /// Takes what was seen of each publisher since the last look, [`LOOK_INTERVAL`] ago. Gives each its part of what they
+    /// would send, in the same order; no parts where the line is not known to be short.
+    pub fn divide(&mut self, sights: &[UplinkSight], wanted: impl FnOnce() -> Vec<Bitrate>) -> Vec<Bitrate> {
+        let Some(allowed) = self.observe(sights) else { return Vec::new() };
+        let wanted = wanted();
+        if allowed >= wanted.iter().copied().sum() {
+            return Vec::new();
         }
+        uplink_caps(allowed, SPEECH, &wanted).into_iter().map(|part| part.max(LEAST)).collect()
     }
 
     /// What all of them sent in one interval; how much they may send from now on, where that is known.
@@ -80,17 +92,25 @@ impl HomeUplink {
         let queues = sending().filter(|sight| sight.settled || !knows).filter_map(|sight| sight.queue);
         let queue = queues.min().unwrap_or_default();
         let is_full = queue > FULL || loss > OVERFLOW;
-        // One look at much of a queue is enough.
-        let looks = if queue > FULL * 2 { 2 } else { 1 };
-        self.full = if is_full { (self.full + looks).min(WINDOWS) } else { 0 };
-        if self.full > 1 {
+        self.full = if is_full { self.full + 1 } else { 0 };
+        if self.full > NOT_THEIRS {
+            self.capacity = None;
+        } else if self.full > 1 {
             // What arrives meanwhile is what it carries.
-            let bytes = self.bytes.iter().take(self.full).sum();
-            self.capacity = Some(DataSize::bytes(bytes).per(LOOK_INTERVAL * self.full as u32));
-        } else if queue < EMPTY && loss < OVERFLOW {
-            let tried = |capacity: Bitrate| rate > capacity.scaled(USED * TRIED);
-            let growth = 1.0 + GROWTH * LOOK_INTERVAL.as_secs_f64();
-            self.capacity = self.capacity.map(|known| if tried(known) { known.scaled(growth) } else { known });
+            let looks = self.full.min(WINDOWS);
+            let bytes = self.bytes.iter().take(looks).sum();
+            let arrives = DataSize::bytes(bytes).per(LOOK_INTERVAL * looks as u32);
+            self.first = if self.full == 2 { arrives } else { self.first };
+            self.capacity = Some(arrives.max(self.first.scaled(KEPT)));
+        }
+        let tried = |capacity: &Bitrate| rate > capacity.scaled(USED * TRIED);
+        let is_calm = queue < EMPTY && loss < OVERFLOW;
+        if let Some(capacity) = self.capacity.as_mut().filter(|capacity| is_calm && tried(capacity)) {
+            self.calm += 1;
+            let growth = if self.calm > GROWTH_AFTER { GROWTH_LATER } else { GROWTH };
+            *capacity = capacity.scaled(1.0 + growth * LOOK_INTERVAL.as_secs_f64());
+        } else if !is_calm {
+            self.calm = 0;
         }
         let drained = queue.saturating_sub(EMPTY).as_secs_f64() / DRAIN.as_secs_f64();
         let share = (USED * (1.0 - drained)).max(DRAIN_FLOOR);
@@ -152,5 +172,42 @@ mod tests {
     fn a_medium_that_loses_some_is_not_full() {
         let mut line = HomeUplink::default();
         assert!((0..20).all(|_| line.observe(&[sight(1_400, 3, 5), sight(1_600, 3, 5)]).is_none()));
+    }
+
+    #[test]
+    fn a_stall_is_not_a_full_line() {
+        let mut line = HomeUplink::default();
+        let looks = [sight(1_500, 3, 0), sight(0, 0, 0), sight(0, 0, 0), sight(2_000, 180, 0), sight(2_500, 5, 0)];
+        let silent = |sight: UplinkSight| UplinkSight { received: sight.bytes.min(100), ..sight };
+        assert!((0..10).all(|_| looks.iter().all(|&look| line.observe(&[silent(look)]).is_none())));
+    }
+
+    #[test]
+    fn a_line_that_got_faster_is_found_in_seconds() {
+        let mut line = HomeUplink::default();
+        let mut allowed = None;
+        for _ in 0..5 {
+            allowed = line.observe(&[sight(1_000, 90, 0)]);
+        }
+        assert!(kbps(allowed) < 900, "{allowed:?}");
+        for _ in 0..80 {
+            allowed = line.observe(&[sight(kbps(allowed), 3, 0)]);
+        }
+        assert!(kbps(allowed) > 3_000, "{allowed:?}");
+    }
+
+    #[test]
+    fn a_queue_that_sending_less_does_not_empty_is_left_to_senders() {
+        let mut line = HomeUplink::default();
+        let mut allowed = Vec::new();
+        for _ in 0..60 {
+            let sent = allowed.last().copied().flatten().map_or(1_500, |last| kbps(Some(last)));
+            allowed.push(line.observe(&[sight(sent, 90, 0)]));
+        }
+        let least = allowed.iter().flatten().min().copied();
+        assert!(kbps(least) > 600 && allowed.last() == Some(&None), "{allowed:?}");
+        // As soon as it is gone the line is looked after again.
+        assert_eq!(line.observe(&[sight(1_500, 3, 0)]), None);
+        assert!((0..3).any(|_| line.observe(&[sight(1_500, 90, 0)]).is_some()));
     }
 }

@@ -1,20 +1,25 @@
-//! Partners at one home share its line upward as well (`ingress/home_uplink.rs`). Where two or more publish from one home,
-//! what arrives of each is looked at here, and each is told its part (REMB).
+//! What the line of a home carries upward is divided among those who publish from it (`ingress/home_uplink.rs`). What arrives
+//! of each is looked at here, and each is told its part (REMB).
 
 use std::collections::BTreeMap;
 use std::time::Instant;
-
-use parlour_model::Bitrate;
 
 use crate::egress::lines::Home;
 use crate::ingress::home_uplink::{HomeUplink, LOOK_INTERVAL};
 use crate::room::Room;
 
-/// When uplinks are looked at next, and those that are shared: no more than there are participants.
+/// Who publishes over one line: those of a home, or one who is found not to share its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Behind {
+    Home(Home),
+    Alone(u16),
+}
+
+/// When uplinks are looked at next, and what is known of them: no more than there are participants.
 #[derive(Debug, Default)]
 pub(super) struct Uplinks {
     next: Option<Instant>,
-    homes: BTreeMap<Home, HomeUplink>,
+    lines: BTreeMap<Behind, HomeUplink>,
 }
 
 impl Uplinks {
@@ -29,49 +34,45 @@ impl Uplinks {
 }
 
 impl Room {
-    /// Looks at uplinks that several publishers share.
+    /// Looks at the uplinks of those who publish.
     pub(super) fn upkeep_uplinks(&mut self, now: Instant) {
         if self.uplinks.next.is_some_and(|next| next > now) {
             return;
         }
-        let homes = self.shared_homes();
-        self.uplinks.homes.retain(|home, _| homes.contains_key(home));
-        for slot in self.participants.indices() {
-            let Some(participant) = self.participants.get_mut(slot) else { continue };
-            let shares = participant.home.is_some_and(|home| homes.contains_key(&home));
-            participant.uplink.part = participant.uplink.part.filter(|_| shares);
-        }
-        self.uplinks.next = (!homes.is_empty()).then_some(now + LOOK_INTERVAL);
-        for (home, slots) in homes {
-            self.divide_uplink(home, &slots, now);
+        let lines = self.publishers_by_line();
+        self.uplinks.lines.retain(|line, _| lines.contains_key(line));
+        self.uplinks.next = (!lines.is_empty()).then_some(now + LOOK_INTERVAL);
+        for (line, slots) in lines {
+            self.divide_uplink(line, &slots, now);
         }
     }
 
-    /// Homes from which more than one publishes, with those.
-    fn shared_homes(&self) -> BTreeMap<Home, Vec<u16>> {
-        let mut homes: BTreeMap<Home, Vec<u16>> = BTreeMap::new();
-        for (slot, participant) in self.participants.iter().filter(|(_, one)| one.shares != Some(false)) {
+    /// Whose line nothing is known of (the machine itself) is not among them.
+    fn publishers_by_line(&self) -> BTreeMap<Behind, Vec<u16>> {
+        let mut lines: BTreeMap<Behind, Vec<u16>> = BTreeMap::new();
+        for (slot, participant) in self.participants.iter() {
             let publishes = !participant.uplink.publications.is_empty();
-            if let Some(home) = participant.home.filter(|_| publishes) {
-                homes.entry(home).or_default().push(slot);
-            }
+            let Some(home) = participant.home.filter(|_| publishes) else { continue };
+            let line = if participant.shares == Some(false) { Behind::Alone(slot) } else { Behind::Home(home) };
+            lines.entry(line).or_default().push(slot);
         }
-        homes.retain(|_, slots| slots.len() > 1);
-        homes
+        lines
     }
 
-    fn divide_uplink(&mut self, home: Home, slots: &[u16], now: Instant) {
+    fn divide_uplink(&mut self, line: Behind, slots: &[u16], now: Instant) {
         let mut sights = Vec::with_capacity(slots.len());
         for &slot in slots {
             sights.extend(self.participants.get_mut(slot).map(|one| one.uplink.meter.take(now)));
         }
-        let wanted: Vec<Bitrate> = slots.iter().map(|&slot| self.sent_by(slot).0).collect();
-        let parts = self.uplinks.homes.entry(home).or_default().divide(&sights, &wanted);
-        for (&slot, part) in slots.iter().zip(parts) {
-            if let Some(participant) = self.participants.get_mut(slot) {
-                participant.uplink.part = part;
+        let mut uplink = self.uplinks.lines.remove(&line).unwrap_or_default();
+        let parts = uplink.divide(&sights, || slots.iter().map(|&slot| self.sent_by(slot).0).collect());
+        self.uplinks.lines.insert(line, uplink);
+        for (index, &slot) in slots.iter().enumerate() {
+            let part = parts.get(index).copied();
+            let Some(participant) = self.participants.get_mut(slot) else { continue };
+            if std::mem::replace(&mut participant.uplink.part, part).or(part).is_some() {
+                self.cap_publisher(slot, now);
             }
-            self.cap_publisher(slot, now);
         }
     }
 }

@@ -1,0 +1,31 @@
+//! Who publishes alone over a weak line upward: it is found to be full and the publisher asked for less, until it carries more.
+
+use std::time::Duration;
+
+use parlour_bot::direct::Role;
+use parlour_bot::media::{AudioConfig, VideoConfig};
+use parlour_simnet::HomeConfig;
+
+use crate::{SESSION, World, during, good, line, told};
+
+#[test]
+fn a_voice_alone_on_a_weak_uplink_is_not_drowned_by_its_own_picture() {
+    let mut world = World::new(11).unwrap();
+    let office = world.add_home(HomeConfig { up: good(), down: good() });
+    let home = world.add_home(HomeConfig { up: line(1_000), down: good() });
+    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
+    let ann = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    world.publish_audio(ann, AudioConfig::default());
+    world.publish_video(ann, VideoConfig::default());
+    world.run_for(Duration::from_secs(6));
+    let (audio, video) = during(&mut world, therapist, 30);
+    let figures = format!("\n  audio {}\n  video {}", told(&audio), told(&video));
+    assert_eq!(audio.missing, 0, "{figures}");
+    assert!(audio.latency.quantile(0.99) < Duration::from_millis(200), "{figures}");
+    assert!(video.bitrate_bps() > 350_000.0, "{figures}");
+
+    let (now, (up, _)) = (world.now(), world.network.home_links(home));
+    world.network.reconfigure(now, up, good());
+    let free = |world: &World| world.bot(ann).endpoint.sent().bound_bps.is_some_and(|bound| bound > 10e6);
+    assert!(world.run_until(Duration::from_secs(20), free), "{:?}", world.bot(ann).endpoint.sent().bound_bps);
+}
