@@ -145,14 +145,13 @@ impl GccLeg {
         let destination = self.ends[index].address;
         let Ok(contents) = bytes.as_slice().try_into() else { return };
         let receive = Receive { proto: Protocol::Udp, source: from, destination, contents };
-        let is_media = index == 1 && bytes.first().is_some_and(|first| (128..192).contains(first));
-        let is_rtcp = bytes.get(1).is_some_and(|second| (192..224).contains(second));
+        let is_media = index == 1 && is_media(&bytes);
         let before = self.received.len();
         let wire_bytes = bytes.len() as u64 + UDP_OVERHEAD;
         // A refused packet (a late duplicate, say) is the library's business.
         let _ = self.ends[index].rtc.handle_input(Input::Receive(at, receive));
         self.drain(index);
-        if is_media && !is_rtcp {
+        if is_media {
             self.stats.arrived_packets += 1;
             self.stats.arrived_bytes += wire_bytes;
             if self.received.len() == before {
@@ -187,7 +186,8 @@ impl GccLeg {
         let bytes = contents.len() as u64 + UDP_OVERHEAD;
         if index == 0 {
             self.stats.sent_bytes += bytes;
-            self.stats.sent_packets += 1;
+            // Connectivity checks and reports arrive elsewhere: they are no media that could be missing.
+            self.stats.sent_packets += u64::from(is_media(&contents));
         } else {
             self.stats.feedback_bytes += bytes;
         }
@@ -201,6 +201,11 @@ impl GccLeg {
             _ => {}
         }
     }
+}
+
+/// RTP, and not RTCP (RFC 5761 section 4) or anything else.
+pub fn is_media(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| (128..192).contains(first)) && !parlour_rtp::is_rtcp(datagram)
 }
 
 const HEADER: usize = 32;
