@@ -28,6 +28,8 @@ pub struct GccLeg {
     out: VecDeque<Transmit>,
     received: VecDeque<MediaPacket>,
     estimate: f64,
+    /// What the server allows, wire bit/s.
+    bound: f64,
     video_pt: Pt,
     audio_pt: Pt,
     sequences: [u64; 4],
@@ -67,6 +69,7 @@ impl GccLeg {
             out: VecDeque::new(),
             received: VecDeque::new(),
             estimate: start,
+            bound: f64::INFINITY,
             video_pt: 0.into(),
             audio_pt: 0.into(),
             sequences: [1_000; 4],
@@ -265,6 +268,10 @@ impl Leg for GccLeg {
     }
 
     fn handle(&mut self, now: Micros, from: SocketAddr, to: SocketAddr, wire: Wire) {
+        if let Wire::Bound(bound) = wire {
+            self.bound = bound;
+            return;
+        }
         let index = usize::from(to == self.ends[1].address);
         self.deliver(index, self.epoch.instant(now), from, wire);
     }
@@ -299,6 +306,8 @@ impl Leg for GccLeg {
     fn budget(&self) -> Budget {
         // str0m counts payload bytes.
         let wire = self.estimate * (VIDEO_PAYLOAD + OVERHEAD) as f64 / VIDEO_PAYLOAD as f64;
+        // libwebrtc sends at the smaller of its own estimate and what the receiver allows.
+        let wire = wire.min(self.bound);
         Budget { now: wire, lasting: wire }
     }
 

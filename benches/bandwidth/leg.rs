@@ -15,6 +15,8 @@ pub enum Wire {
     Datagram(Vec<u8>),
     /// One of ours; its contents are not serialised, its size is what they would take.
     Ours(Box<OurWire>),
+    /// A server tells a publisher how much it may send, wire bit/s (REMB).
+    Bound(f64),
 }
 
 /// Something to send.

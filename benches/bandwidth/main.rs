@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod scenario;
 mod trace;
+mod uplinks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use crate::media::Picture;
 use crate::ours::{OurLeg, SharedLine, Traits};
 use crate::record::{LinkRecord, Record, TICK};
 use crate::scenario::Direction;
+use crate::uplinks::{self, Uplinks};
 
 /// Ticks between looks at the budget, and between lines of a trace.
 const BUDGET_EVERY: u64 = 4;
@@ -38,6 +39,8 @@ pub struct Run<'a> {
     links: Vec<(LinkId, LinkRecord)>,
     tcp: Vec<(TcpId, usize, Vec<u64>)>,
     lines: BTreeMap<String, SharedLine>,
+    /// The opponent has none.
+    uplinks: Option<Uplinks>,
 }
 
 fn address(number: usize, home: bool) -> SocketAddr {
@@ -47,15 +50,18 @@ fn address(number: usize, home: bool) -> SocketAddr {
 
 impl<'a> Run<'a> {
     pub fn new(plan: Plan<'a>, contestant: Contestant, tracing: bool) -> Self {
+        let network = Network::new(plan.seed, Instant::now() + std::time::Duration::from_secs(60));
+        let uplinks = (contestant == Contestant::Ours).then(|| Uplinks::new(network.epoch()));
         let mut run = Self {
             plan,
             contestant,
             tracing,
-            network: Network::new(plan.seed, Instant::now() + std::time::Duration::from_secs(60)),
+            network,
             flows: Vec::new(),
             links: Vec::new(),
             tcp: Vec::new(),
             lines: BTreeMap::new(),
+            uplinks,
         };
         run.build();
         run
@@ -151,9 +157,12 @@ impl<'a> Run<'a> {
         let at = self.network.epoch().instant(now);
         while let Some(datagram) = self.network.poll(at) {
             let (from, to) = (datagram.from, datagram.to);
-            if let Some(flow) = self.flows.iter_mut().find(|flow| flow.addresses.contains(&to))
-                && let Some(leg) = &mut flow.leg
+            if let Some(index) = self.flows.iter().position(|flow| flow.addresses.contains(&to))
+                && let Some(leg) = &mut self.flows[index].leg
             {
+                if let Some(uplinks) = self.uplinks.as_mut().filter(|_| to == address(index, false)) {
+                    uplinks.handle(index, &datagram.payload, now);
+                }
                 leg.handle(now, from, to, datagram.payload);
             }
             self.flush(now);
@@ -198,6 +207,7 @@ impl<'a> Run<'a> {
         for (id, _, acknowledged) in &mut self.tcp {
             acknowledged.push(self.network.tcp_stats(*id).acknowledged);
         }
+        self.bound_publishers(now);
         for index in 0..self.flows.len() {
             self.come_and_go(index, now)?;
             let flow = &mut self.flows[index];
@@ -211,6 +221,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// What the server tells publishers goes the way of everything else that is for them.
+    fn bound_publishers(&mut self, now: Micros) {
+        let at = self.network.epoch().instant(now);
+        for (index, bound) in self.uplinks.iter_mut().flat_map(|uplinks| uplinks.poll(now)) {
+            let sent = uplinks::bound(address(index, false), address(index, true), bound);
+            self.network.send_sized(at, sent.from, sent.to, sent.bytes, sent.wire);
+        }
+    }
+
     fn come_and_go(&mut self, index: usize, now: Micros) -> Result<(), String> {
         let spec = self.flows[index].spec;
         if self.flows[index].leg.is_none() && !self.flows[index].ended && now >= Micros::seconds(spec.from_s) {
@@ -218,10 +237,14 @@ impl<'a> Run<'a> {
             let flow = &mut self.flows[index];
             flow.leg = Some(leg);
             flow.next_audio = now;
+            if let Some(uplinks) = self.uplinks.as_mut().filter(|_| spec.direction == Direction::Up) {
+                uplinks.join(&spec.home, index, flow.record.demand, now);
+            }
         }
         let flow = &mut self.flows[index];
         if !flow.ended && now >= Micros::seconds(flow.record.until) {
             flow.ended = true;
+            self.uplinks.iter_mut().for_each(|uplinks| uplinks.leave(index));
             if let Some(mut leg) = flow.leg.take() {
                 leg.leave();
                 flow.keep_stats(leg.as_ref());
