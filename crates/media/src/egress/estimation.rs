@@ -213,15 +213,15 @@ impl Estimation {
         [probe, answer].into_iter().flatten().min()
     }
 
-    /// What follows from the estimate, for a receiver that is being sent `spent`.
-    pub fn allowance(&mut self, lines: &Lines, spent: Bitrate) -> Allowance {
+    /// What follows from the estimate, for a receiver that is being sent `spent`, and of whose pictures some wait or none.
+    pub fn allowance(&mut self, lines: &Lines, spent: Bitrate, waiting: bool) -> Allowance {
         let Some(estimate) = self.estimate(lines) else {
             return Allowance { budget: UNANSWERED, pace: None, telling: false };
         };
         let (line, pace) = if self.answer == Answer::Overdue {
             (UNANSWERED, None)
         } else {
-            (lasting(&estimate), self.pace(&estimate, spent))
+            (lasting(&estimate), self.pace(&estimate, spent, waiting))
         };
         let budget = line.scaled(PAYLOAD_SHARE);
         let moved = budget.as_bps().abs_diff(self.told.as_bps()) as f64;
@@ -232,12 +232,14 @@ impl Estimation {
         Allowance { budget, pace, telling }
     }
 
-    fn pace(&self, estimate: &Estimate, spent: Bitrate) -> Option<Bitrate> {
+    fn pace(&self, estimate: &Estimate, spent: Bitrate, waiting: bool) -> Option<Bitrate> {
         if let Some(probe) = self.probe {
             return Some(probe.rate.max(estimate.pacing_rate));
         }
         let held = estimate.pacing_rate == Bitrate::ZERO;
-        (held || estimate.capacity < spent.scaled(UNPACED / PAYLOAD_SHARE)).then_some(estimate.pacing_rate)
+        // What waits is often of a picture larger than what is sent from now on: all at once it would be the queue that it
+        // waited for.
+        (held || waiting || estimate.capacity < spent.scaled(UNPACED / PAYLOAD_SHARE)).then_some(estimate.pacing_rate)
     }
 
     /// Something is to be found out that was not begun yet.

@@ -76,6 +76,11 @@ impl Pacer {
         self.allowance = self.allowance.min(self.burst);
     }
 
+    /// Whether something waits for its turn.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Counts what leaves without waiting. Its debt delays video, but no longer than one burst.
     pub fn spend(&mut self, size: usize, now: Instant) {
         self.fill(now);
