@@ -32,6 +32,10 @@ const QUEUE_TARGET: f64 = 15_500.0;
 const JITTER_FACTOR: f64 = 1.5;
 /// Above target and noise by this much, the queue is a standing one.
 const QUEUE_MARGIN: f64 = 20_000.0;
+/// Packets that come ever later at less than this share of what was sent and thought are a line that fell: it is acted on
+/// at once, and video is held (this share is left of it) until the next message tells more.
+const PLUNGED: f64 = 0.65;
+const PLUNGED_PACING: f64 = 0.05;
 /// Frames leave at this multiple of the rate (bandwidth.md, idea 2).
 const BURST_FACTOR: f64 = 1.5;
 /// And at this one when the line was faster a minute ago.
@@ -172,6 +176,7 @@ impl Control {
             return if self.hint_sent < HINT_WINDOW { self.rate } else { initial };
         }
         match (self.silence, self.mode) {
+            (Silence::No, Mode::Drain(draining)) if draining.just_plunged(self.last) => self.rate * PLUNGED_PACING,
             (Silence::No, Mode::Drain(_)) => (self.rate - self.unpaced).max(0.3 * self.rate) * 1.05,
             (Silence::No, _) if self.capacity < self.best * 0.85 && self.queue < QUEUE_TARGET * 2.0 => {
                 self.rate * RECOVERY_FACTOR
@@ -223,7 +228,7 @@ impl Control {
         }
         match self.mode {
             Mode::Compete(competing) => self.compete(seen, target, elapsed, competing),
-            Mode::Steady if seen.queue_low > high => self.begin_drain(seen, target),
+            Mode::Steady if seen.queue_low > high || self.plunges(seen) => self.begin_drain(seen, target),
             Mode::Steady => self.steer(seen, trains, target, elapsed),
             Mode::Drain(draining) => self.drain(seen, target, elapsed, draining),
         }
@@ -235,6 +240,12 @@ impl Control {
         }
         self.bound();
         self.consider_probe(seen.now, target);
+    }
+
+    /// Whether the line fell, by the newest few packets.
+    fn plunges(&self, seen: &Observation) -> bool {
+        let bound = PLUNGED * self.capacity.min(seen.sent);
+        self.hinted.is_none() && !seen.paused && seen.plunge.is_some_and(|rate| rate < bound)
     }
 
     fn bound(&mut self) {

@@ -395,6 +395,7 @@ impl Line {
             let age = (last.loop_delay + seen.now.saturating_sub(last.now)).max(1) as f64;
             let ahead = f64::from(other.history.sent_since(other.acked));
             all.ahead += ahead * (seen.loop_delay as f64 / age).min(1.0);
+            all.plunge = all.plunge.map(|rate| rate + last.delivered);
             all.busy_rate = all.busy_rate.map(|busy| busy + last.busy_rate.unwrap_or(last.delivered));
             if last.queue_low < all.queue_low {
                 all.queue_low = all.queue_low.min(last.queue_low.max(all.queue_low * 0.5));

@@ -23,6 +23,15 @@ const CLOCK_JUMP: i64 = 5_000_000;
 const STALL_GAP: u64 = 25_000;
 /// A stall explains a queue for so long.
 const PAUSE_MATTERS: u64 = 120_000;
+/// A line that got much slower shows in the newest few packets before it shows in any quantile: each comes later than the
+/// one before, all but one, by so much in all, microseconds or multiples of the noise; no single step makes two fifths of
+/// that (a stall does; B8 M2: at half, 1.1 switches a minute); and they took clearly longer to come than to be sent.
+const PLUNGE_PACKETS: (usize, usize) = (4, 9);
+const PLUNGE: f64 = 18_000.0;
+const PLUNGE_NOISE: f64 = 4.0;
+const PLUNGE_STEP: f64 = 0.4;
+const PLUNGE_PRESSED: f64 = 0.6;
+const PLUNGE_SPAN: u64 = 150_000;
 /// Audio comes each 20 ms; nothing for two of these is a stall.
 const SILENT_GAP: u64 = 40_000;
 
@@ -44,6 +53,8 @@ pub(crate) struct Observation {
     pub(crate) sent: f64,
     /// Delivery rate over the last packets that all waited, if there were enough.
     pub(crate) busy_rate: Option<f64>,
+    /// The newest few packets came ever later, at this rate.
+    pub(crate) plunge: Option<f64>,
     /// Smallest and middle queueing delay of the message.
     pub(crate) queue_low: f64,
     pub(crate) queue_mid: f64,
@@ -227,6 +238,29 @@ impl Observer {
         let threshold = ((low * 0.5) as i64).max(8_000);
         let (busy, _) = self.rates(150_000, threshold);
         seen.busy_rate = (busy > 0.0).then_some(busy);
+        seen.plunge = self.plunge();
+    }
+
+    /// The rate at which the newest packets arrived, if each waited longer than the one before.
+    fn plunge(&self) -> Option<f64> {
+        let last = self.arrivals.back()?;
+        let least = PLUNGE.max(PLUNGE_NOISE * self.noise) as i64;
+        let mut later = last;
+        let (mut bytes, mut largest, mut shorter) = (0u64, 0, 0);
+        for (packets, arrival) in self.arrivals.iter().rev().enumerate().skip(1).take(PLUNGE_PACKETS.1) {
+            let step = later.queue - arrival.queue;
+            (bytes, largest) = (bytes + u64::from(later.size), largest.max(step));
+            shorter += u32::from(step < 0);
+            later = arrival;
+            let rise = last.queue - arrival.queue;
+            let (time, sent_time) = (last.at - arrival.at, last.sent.saturating_sub(arrival.sent));
+            let rises = rise > least && shorter <= 1 && (largest as f64) < PLUNGE_STEP * rise as f64;
+            let pressed = (sent_time as f64) < PLUNGE_PRESSED * time as f64 && time < PLUNGE_SPAN;
+            if packets >= PLUNGE_PACKETS.0 && rises && pressed {
+                return Some(bytes as f64 * 8e6 / time as f64);
+            }
+        }
+        None
     }
 
     /// Delivery and sending rate over the newest arrivals of this span whose queueing delay is at least `above`; zero
