@@ -62,6 +62,8 @@ struct Member {
 pub struct Line {
     config: Config,
     epoch: Instant,
+    /// When the last packet was sent, in both forms: packets leave in batches of one instant.
+    sent: (Instant, u64),
     control: Control,
     members: Vec<Member>,
     next: u32,
@@ -70,7 +72,8 @@ pub struct Line {
 impl Line {
     /// A line of which only the configuration is known.
     pub fn new(config: Config, now: Instant) -> Self {
-        Self { config, epoch: now, control: Control::new(config), members: Vec::with_capacity(2), next: 0 }
+        let control = Control::new(config);
+        Self { config, epoch: now, sent: (now, 0), control, members: Vec::with_capacity(2), next: 0 }
     }
 
     /// A client comes; `None` when the line has [`MAX_MEMBERS`]. Its weight is relative to the others'.
@@ -120,8 +123,8 @@ impl Line {
         (member.agree, member.differ) = (0.0, 0.0);
         let config = Config { initial, hint: None, ..self.config };
         let control = Control::new(config);
-        let (epoch, next) = (self.epoch, self.next);
-        let mut line = Self { config: self.config, epoch, control, members: vec![member], next };
+        let (epoch, sent, next) = (self.epoch, self.sent, self.next);
+        let mut line = Self { config: self.config, epoch, sent, control, members: vec![member], next };
         line.update_demand();
         self.control.keep(1.0 - share);
         for member in &mut self.members {
@@ -160,7 +163,10 @@ impl Line {
 
     /// A packet was handed to the network.
     pub fn handle_sent(&mut self, id: MemberId, packet: &SentPacket) {
-        let at = self.micros(packet.at);
+        if self.sent.0 != packet.at {
+            self.sent = (packet.at, self.micros(packet.at));
+        }
+        let at = self.sent.1;
         if let Burst::Probe(probe) = packet.burst {
             self.control.probe_sent(at, probe, packet.size.as_bytes());
         }

@@ -12,7 +12,9 @@ use crate::window::{SlidingSums, WindowedMin};
 
 /// Results looked at in one message: transport-wide feedback of 50 ms at 20 Mbit/s has 120.
 const MAX_RESULTS: usize = 1_024;
-/// Arrivals kept: 0.8 s at 2.5 Mbit/s.
+/// Rates are those of this long before the newest arrival.
+const DELIVERY_SPAN: u64 = 250_000;
+/// Arrivals kept of that time: all of it at 10 Mbit/s.
 const MAX_ARRIVALS: usize = 320;
 /// The base delay is the minimum of ten times three seconds: a clock off by 50 ppm drifts 1.5 ms in that time.
 const BASE_BUCKETS: usize = 10;
@@ -104,7 +106,7 @@ pub(crate) struct Observer {
 impl Observer {
     pub(crate) fn new() -> Self {
         Self {
-            arrivals: VecDeque::with_capacity(MAX_ARRIVALS + 1),
+            arrivals: VecDeque::new(),
             base: WindowedMin::new(BASE_BUCKETS, BASE_BUCKET),
             last_delay: None,
             noise: 3_000.0,
@@ -206,7 +208,8 @@ impl Observer {
             self.paused_at = Some(now);
         }
         self.arrivals.push_back(Arrival { at, sent, size, queue });
-        if self.arrivals.len() > MAX_ARRIVALS {
+        let is_old = |first: &Arrival| first.at + DELIVERY_SPAN < at;
+        while self.arrivals.len() > MAX_ARRIVALS || self.arrivals.front().is_some_and(is_old) {
             self.arrivals.pop_front();
         }
         self.scratch.push(queue);
@@ -231,7 +234,7 @@ impl Observer {
         self.noise += 0.03 * ((low - self.last_low).abs().min(20_000.0) - self.noise);
         self.last_low = low;
         (seen.queue_low, seen.queue_mid, seen.noise) = (low, mid, self.noise);
-        let (delivered, sent) = self.rates(250_000, i64::MIN);
+        let (delivered, sent) = self.rates(DELIVERY_SPAN, i64::MIN);
         (seen.delivered, seen.sent) = (delivered, sent);
         seen.last_arrival = self.arrivals.back().map_or(0, |arrival| arrival.at);
         // A packet that waited a good part of what the quickest of this message waited: the bottleneck was busy.
@@ -276,12 +279,15 @@ impl Observer {
                 break;
             }
             let gap = previous.at - arrival.at;
-            let mean = (last.at - previous.at - stalled) / packets.max(1);
-            if gap > STALL_GAP + 4 * mean && packets > 0 {
-                if packets >= 6 && above > 0 {
-                    break;
+            // Looked at twice: most gaps are none, and a division for each of them is dear.
+            if gap > STALL_GAP && packets > 0 {
+                let mean = (last.at - previous.at - stalled) / packets;
+                if gap > STALL_GAP + 4 * mean {
+                    if packets >= 6 && above > 0 {
+                        break;
+                    }
+                    stalled += gap - mean;
                 }
-                stalled += gap - mean;
             }
             bytes += u64::from(previous.size);
             packets += 1;

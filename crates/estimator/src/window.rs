@@ -8,11 +8,13 @@ pub(crate) struct WindowedMin {
     buckets: VecDeque<(u64, i64)>,
     width: u64,
     count: usize,
+    /// Of all buckets: asked for with every packet.
+    min: Option<i64>,
 }
 
 impl WindowedMin {
     pub(crate) fn new(count: usize, width: u64) -> Self {
-        Self { buckets: VecDeque::with_capacity(count + 1), width, count }
+        Self { buckets: VecDeque::with_capacity(count + 1), width, count, min: None }
     }
 
     pub(crate) fn push(&mut self, now: u64, value: i64) {
@@ -20,17 +22,20 @@ impl WindowedMin {
             Some((start, low)) if now < start.saturating_add(self.width) => *low = (*low).min(value),
             _ => self.buckets.push_back((now, value)),
         }
+        self.min = Some(self.min.map_or(value, |min| min.min(value)));
         if self.buckets.len() > self.count {
             self.buckets.pop_front();
+            self.min = self.buckets.iter().map(|&(_, low)| low).min();
         }
     }
 
     pub(crate) fn min(&self) -> Option<i64> {
-        self.buckets.iter().map(|&(_, low)| low).min()
+        self.min
     }
 
     pub(crate) fn clear(&mut self) {
         self.buckets.clear();
+        self.min = None;
     }
 }
 
