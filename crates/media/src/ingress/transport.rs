@@ -8,31 +8,46 @@
 //! the same client, in the same call to the kernel; only where nothing goes there does a timer wake for it.
 
 use std::collections::VecDeque;
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use parlour_rtp::rtcp::Writer;
-use parlour_rtp::rtcp::transport::{MAX_STATUSES, Observed};
+use parlour_rtp::rtcp::transport::{MAX_STATUSES, Observed, TICK_MICROS};
 use parlour_rtp::seq::Unwrapper;
 
-/// Numbers kept, received or not: two seconds at 500 packets a second, 8 KiB. A jump beyond that starts a new window.
+/// Numbers kept, received or not: two seconds at 500 packets a second, 4 KiB. A jump beyond that starts a new window.
 pub const MAX_WINDOW: usize = 1_024;
 
 /// Numbers already reported that a late packet can still change.
 const REORDER_WINDOW: u64 = 256;
+
+/// When a packet came, in the unit in which messages tell it: 250 us since the recorder began, plus one. Good for twelve
+/// days.
+#[derive(Clone, Copy, Debug)]
+struct Arrival(NonZeroU32);
+
+impl Arrival {
+    fn after(elapsed: Duration) -> Self {
+        let ticks = elapsed.as_micros() / u128::from(TICK_MICROS.unsigned_abs()) + 1;
+        Self(u32::try_from(ticks).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX))
+    }
+
+    fn micros(self) -> u64 {
+        u64::from(self.0.get() - 1) * TICK_MICROS.unsigned_abs()
+    }
+}
 
 /// Records one connection.
 #[derive(Clone, Debug)]
 pub struct TransportRecorder {
     interval: Duration,
     epoch: Instant,
-    /// Microseconds since `epoch` of the last instant asked for: packets come in batches.
-    last: (Instant, u64),
+    /// The last instant asked for in both forms: packets come in batches.
+    last: (Instant, Arrival),
     unwrapper: Unwrapper,
     /// Number of the front of `window`.
     base: u64,
-    /// Microseconds since `epoch`, plus one.
-    window: VecDeque<Option<NonZeroU64>>,
+    window: VecDeque<Option<Arrival>>,
     /// First number the next message tells of.
     report_from: u64,
     /// When the first packet came that no message tells of.
@@ -47,7 +62,7 @@ impl TransportRecorder {
         Self {
             interval,
             epoch: now,
-            last: (now, 0),
+            last: (now, Arrival::after(Duration::ZERO)),
             unwrapper: Unwrapper::new(),
             base: 0,
             window: VecDeque::new(),
@@ -68,9 +83,12 @@ impl TransportRecorder {
             self.base = sequence;
             self.report_from = sequence;
         }
-        let arrival = self.arrival(now);
+        if self.last.0 != now {
+            self.last = (now, Arrival::after(now.saturating_duration_since(self.epoch)));
+        }
+        let arrival = self.last.1;
         if sequence == self.end() && self.window.len() < MAX_WINDOW {
-            self.window.push_back(arrival);
+            self.window.push_back(Some(arrival));
         } else if !self.place(sequence, arrival) {
             self.ignored += 1;
             return None;
@@ -83,19 +101,12 @@ impl TransportRecorder {
         self.poll_timeout()
     }
 
-    fn arrival(&mut self, now: Instant) -> Option<NonZeroU64> {
-        if self.last.0 != now {
-            self.last = (now, now.saturating_duration_since(self.epoch).as_micros() as u64);
-        }
-        NonZeroU64::new(self.last.1 + 1)
-    }
-
     /// Notes a packet that is not the next one. `false`: it came before, or is from before the window.
-    fn place(&mut self, sequence: u64, arrival: Option<NonZeroU64>) -> bool {
+    fn place(&mut self, sequence: u64, arrival: Arrival) -> bool {
         let Some(offset) = sequence.checked_sub(self.base) else { return false };
         let offset = self.make_room(offset as usize);
         match self.window.get_mut(offset) {
-            Some(slot @ None) => *slot = arrival,
+            Some(slot @ None) => *slot = Some(arrival),
             _ => return false,
         }
         true
@@ -148,7 +159,7 @@ impl TransportRecorder {
         let pending = self.window.iter().skip(start + skipped);
         let mut count = 0;
         for (index, (slot, arrival)) in arrivals.iter_mut().zip(pending).enumerate() {
-            *slot = arrival.map(|micros| micros.get() - 1);
+            *slot = arrival.map(Arrival::micros);
             count = if arrival.is_some() { index + 1 } else { count };
         }
         let observed = Observed {
