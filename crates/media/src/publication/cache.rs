@@ -19,7 +19,7 @@ const INDEX_MAX: usize = 1_024;
 const INDEX_INITIAL: usize = 64;
 
 /// Marks in one step of bytes: how finely age is known.
-const MARKS_PER_STEP: usize = 4;
+const MARKS_PER_STEP: usize = 2;
 
 /// What is kept of a packet beside its payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use crate::publication::clock::SenderClock;
 use crate::publication::meter::RateMeter;
 use crate::spec::IngressSection;
 
-/// Video grows by a seventeenth of a second at 2 Mbit/s, audio by an eighth of one with redundancy.
-pub(crate) const VIDEO_STEP: u16 = 16 * 1_024;
+/// Video grows by a frame of 2 Mbit/s, audio by an eighth of a second with redundancy.
+pub(crate) const VIDEO_STEP: u16 = 8 * 1_024;
 const AUDIO_STEP: u16 = 2 * 1_024;
 
 /// See the head of this file.
