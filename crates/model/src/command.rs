@@ -219,8 +219,19 @@ pub enum Action {
     SendData(OutgoingData),
     /// After a resume: what the client still has.
     SyncState(SyncState),
+    /// Its line was tested before it came in. Never asked for by a client: its connection says so on its behalf.
+    LineTested(LineHint),
     /// Leave for good.
     Leave,
+}
+
+/// What a test of someone's line found lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineHint {
+    /// Toward the client, on the wire.
+    pub down: crate::Bitrate,
+    /// How long ago.
+    pub age: std::time::Duration,
 }
 
 /// New values for a participant's profile; what is `None` stays.

@@ -122,6 +122,7 @@ impl RoomContext<'_> {
             }
             Action::SendData(data) => self.send_data(Some(key), &data),
             Action::SyncState(state) => return self.sync_state(key, state),
+            Action::LineTested(hint) => self.room.media.set_line_hint(key, hint, self.now),
             Action::Leave => self.depart(key, LeaveReason::ClientInitiated),
         }
         Ok(())

@@ -13,7 +13,7 @@ use axum::extract::{ConnectInfo, Query as UrlQuery, State, WebSocketUpgrade};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use parlour_model::command::Topology;
+use parlour_model::command::{Action, Topology};
 use parlour_model::{Join, ParticipantSid, Redacted, Refusal};
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -31,6 +31,8 @@ use crate::translate::leave;
 mod denied;
 mod line_results;
 mod line_test;
+
+pub(crate) use line_results::LineResults;
 
 /// The routes of signalling and of the server API. Serve them with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, or every client counts as one address.
@@ -217,6 +219,7 @@ async fn enter(
 ) -> Result<(), Denied> {
     let Entry { join, session, wishes } = entry;
     let topology = join.topology;
+    let hint = shared.line_results.hint(&session, &join.identity, Instant::now());
     let joining = async {
         if shared.is_stopping() {
             return Err(Refusal::Draining);
@@ -231,6 +234,10 @@ async fn enter(
     match joining.await {
         Ok((joined, events)) => {
             shared.metrics.joined("joined");
+            if let Some(hint) = hint {
+                // A worker that is too busy for it finds the line out as any other.
+                let _ = shared.engine.act(&session, &joined.participant.sid, Action::LineTested(hint));
+            }
             link::spawn(shared, Beginning { joined, events, wire, topology, claims, wishes });
             Ok(())
         }

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::admission::Admission;
 use crate::config::{SignalConfig, StopAdvice};
 use crate::directory::{AdHoc, SessionDirectory};
+use crate::http::LineResults;
 use crate::link::{Attachment, Relocation};
 use crate::metrics::SignalMetrics;
 use crate::record::{CommandRecord, NoRecord};
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: SignalMetrics,
     pub(crate) admission: Admission,
     pub(crate) refusals: Refusals,
+    pub(crate) line_results: LineResults,
     pub(crate) directory: Arc<dyn SessionDirectory>,
     pub(crate) record: Arc<dyn CommandRecord>,
     links: Links,
@@ -51,6 +53,7 @@ impl SignalState {
         let shared = Shared {
             admission: Admission::new(config.limits),
             refusals: Refusals::default(),
+            line_results: LineResults::default(),
             directory,
             record,
             links: Links::default(),

@@ -5,6 +5,7 @@
 
 mod caps;
 mod couple;
+mod hint;
 mod paused;
 mod speech;
 mod uplink;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parlour_bot::direct::Role;
 use parlour_bot::media::{AudioConfig, VideoConfig};
-use parlour_simnet::HomeConfig;
+use parlour_simnet::{HomeConfig, LinkConfig, Loss};
 
 use crate::{SESSION, World, during, good, line, told};
 
@@ -28,4 +28,21 @@ fn a_voice_alone_on_a_weak_uplink_is_not_drowned_by_its_own_picture() {
     world.network.reconfigure(now, up, good());
     let free = |world: &World| world.bot(ann).endpoint.sent().bound_bps.is_some_and(|bound| bound > 10e6);
     assert!(world.run_until(Duration::from_secs(20), free), "{:?}", world.bot(ann).endpoint.sent().bound_bps);
+}
+
+#[test]
+fn a_medium_that_loses_packets_takes_nothing_from_the_picture() {
+    let mut world = World::new(12).unwrap();
+    let office = world.add_home(HomeConfig { up: good(), down: good() });
+    let lossy = LinkConfig { loss: Loss::Bernoulli(0.05), ..line(2_500) };
+    let home = world.add_home(HomeConfig { up: lossy, down: good() });
+    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
+    let ann = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    // One encoding of 1.7 Mbit/s, as little of it lost by repair as can be.
+    world.publish_audio(ann, AudioConfig::default());
+    world.publish_video(ann, VideoConfig::single(1280, 720, 1_700_000));
+    for _ in 0..12 {
+        let (_, video) = during(&mut world, therapist, 10);
+        assert!(video.bitrate_bps() > 1_300_000.0, "{:?}: {}", world.elapsed(), told(&video));
+    }
 }

@@ -17,6 +17,7 @@ use crate::egress::pacer::{Pacer, Turn};
 use crate::egress::packet::{Cached, Plan, write_padding_alone};
 use crate::egress::protection::Protection;
 use crate::egress::repair::RepairBudget;
+use crate::egress::start::Start;
 use crate::egress::stream::Stream;
 use crate::egress::transport::TransportNumbers;
 use crate::error::ForwardDrop;
@@ -45,6 +46,8 @@ pub(crate) struct Downlink {
     pub transport: TransportNumbers,
     /// Where the client sends transport-wide feedback and the server estimates.
     pub estimation: Option<Box<Estimation>>,
+    /// What a test said of the line before there was an estimation.
+    start: Option<Start>,
     /// Nothing is heard of the line: no video leaves, and nobody is asked for a keyframe on its behalf. The first packet
     /// after its return asks.
     pub held: bool,
@@ -77,6 +80,7 @@ impl Downlink {
             repair: RepairBudget::new(config.budget.scaled(config.repair_share), now),
             transport: TransportNumbers::new(),
             estimation: None,
+            start: None,
             held: false,
             spent: Bitrate::ZERO,
             rtt: None,
@@ -99,8 +103,23 @@ impl Downlink {
         self.transport_cc = spec.transport_cc;
         let numbered = spec.transport_cc && spec.extensions.id(ExtensionKind::TransportCc).is_some();
         if numbered && config.estimate && self.estimation.is_none() {
-            self.estimation = Some(Box::new(Estimation::new(lines, home, config, now)));
+            let mut estimation = Box::new(Estimation::new(lines, home, config, now));
+            if let Some(start) = self.start.take() {
+                estimation.hint(lines, start, now);
+            }
+            self.estimation = Some(estimation);
             self.follow_line(lines, config.repair_share, now);
+        }
+    }
+
+    /// A test found something of the line, which may not be there yet.
+    pub fn hint_line(&mut self, start: Option<Start>, lines: &mut Lines, config: &MediaConfig, now: Instant) {
+        match (&mut self.estimation, start) {
+            (Some(estimation), Some(start)) => {
+                estimation.hint(lines, start, now);
+                self.follow_line(lines, config.repair_share, now);
+            }
+            _ => self.start = start,
         }
     }
 

@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use parlour_estimator::{
-    Burst, Config, Estimate, PacketKind, PacketResult, ProbePlan, ReceiverReport, SentPacket, TracePoint,
+    Burst, Config, Estimate, PacketKind, PacketResult, ProbePlan, ReceiverReport, SentPacket, State, TracePoint,
 };
 use parlour_model::{Bitrate, DataSize};
 
 use crate::config::MediaConfig;
 use crate::egress::lines::{Home, Lines, Place};
+use crate::egress::start::Start;
 use crate::wire::{BELOW_RTP, PAYLOAD_SHARE};
 
 /// Of the capacity, what is asked for when nothing has to drain: the estimator's own share.
@@ -43,6 +44,11 @@ pub(crate) struct Estimation {
     /// The budget that layers were chosen with.
     told: Bitrate,
     results: Vec<PacketResult>,
+    config: Config,
+    /// What a test said of the line, until the first picture is sent.
+    start: Option<Start>,
+    pictured: bool,
+    demand: Option<(Bitrate, f64)>,
 }
 
 /// Whether the client sends the feedback that it agreed to send.
@@ -100,6 +106,31 @@ impl Estimation {
             last_probe: 0,
             told: config.initial,
             results: Vec::new(),
+            config,
+            start: None,
+            pictured: false,
+            demand: None,
+        }
+    }
+
+    /// A test found something of the line; of no use once a picture was sent.
+    pub fn hint(&mut self, lines: &mut Lines, start: Start, now: Instant) {
+        self.start = Some(start).filter(|_| !self.pictured);
+        self.begin(lines, now);
+    }
+
+    /// The line begins now, with what a test said of it, if it is nobody else's and nothing is known of it yet.
+    fn begin(&mut self, lines: &mut Lines, now: Instant) {
+        let Some(start) = self.start else { return };
+        let is_new = self.estimate(lines).is_some_and(|estimate| estimate.state == State::Start);
+        let wanted = self.demand.map(|(demand, _)| demand.scaled(1.0 / PAYLOAD_SHARE));
+        if !is_new || !lines.renew(&mut self.place, start.apply(self.config, wanted, now), now) {
+            self.start = None;
+            return;
+        }
+        (self.probe, self.last_probe) = (None, 0);
+        if let Some((demand, weight)) = self.demand {
+            self.handle_demand(lines, demand, weight);
         }
     }
 
@@ -114,6 +145,7 @@ impl Estimation {
         lines.leave(parted);
         self.place = lines.join(home, config, now);
         (self.probe, self.last_probe) = (None, 0);
+        self.begin(lines, now);
     }
 
     /// The client shares no line.
@@ -133,6 +165,7 @@ impl Estimation {
 
     /// What all layers that are wanted would take, and how much they count beside those of others on the line.
     pub fn handle_demand(&mut self, lines: &mut Lines, demand: Bitrate, weight: f64) {
+        self.demand = Some((demand, weight));
         if let Some(line) = lines.get_mut(self.place) {
             line.set_weight(self.place.member, weight);
             line.handle_demand(self.place.member, demand.scaled(1.0 / PAYLOAD_SHARE));
@@ -142,6 +175,11 @@ impl Estimation {
     /// A packet was written.
     pub fn handle_sent(&mut self, lines: &mut Lines, written: Written, now: Instant) {
         let Written { number, len, kind, frame } = written;
+        if kind == PacketKind::Video && !self.pictured {
+            // The guess is to be verified from here on.
+            self.begin(lines, now);
+            (self.start, self.pictured) = (None, true);
+        }
         let size = (len + BELOW_RTP) as u64;
         let burst = match (&mut self.probe, kind) {
             (Some(probe), PacketKind::Video | PacketKind::Padding | PacketKind::Retransmission) => {

@@ -77,6 +77,14 @@ impl Lines {
         parted.map_or(place, |(line, member)| Place { line: self.put(line), member })
     }
 
+    /// Begins a line anew; `false` where others are on it as well.
+    pub fn renew(&mut self, place: &mut Place, config: Config, now: Instant) -> bool {
+        let Some(line) = self.get_mut(*place).filter(|line| line.members() == 1) else { return false };
+        *line = Line::new(config, now);
+        place.member = line.join(1.0, now).unwrap_or(place.member);
+        true
+    }
+
     /// Whether others are on this line.
     pub fn is_shared(&self, place: Place) -> bool {
         self.get(place).is_some_and(|line| line.members() > 1)

@@ -11,5 +11,6 @@ pub(crate) mod protection;
 pub(crate) mod repair;
 pub(crate) mod rewriter;
 pub(crate) mod selector;
+pub(crate) mod start;
 pub(crate) mod stream;
 pub(crate) mod transport;

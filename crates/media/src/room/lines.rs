@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use parlour_estimator::State;
+use parlour_model::command::LineHint;
 use parlour_model::{Bitrate, MediaKind, ParticipantKey};
 use parlour_rtp::rtcp::TransportFeedback;
 
@@ -10,6 +11,7 @@ use crate::egress::downlink::Downlink;
 use crate::egress::lines::Home;
 use crate::egress::outgoing::{Form, Outgoing};
 use crate::egress::protection::Conditions;
+use crate::egress::start::Start;
 use crate::ingress::UplinkMeter;
 use crate::room::Room;
 use crate::room::participant::Participant;
@@ -92,6 +94,14 @@ impl Room {
         // It is news to the line what it wants.
         self.aim(slot, now);
         self.follow_shared(slot, now);
+    }
+
+    /// A test found lately what someone's line carries.
+    pub(super) fn hint_line(&mut self, key: ParticipantKey, hint: LineHint, now: Instant) {
+        let Some(slot) = self.participants.find(key) else { return };
+        let Some(participant) = self.participants.get_mut(slot) else { return };
+        participant.downlink.hint_line(Start::of(hint, now), &mut self.lines, &self.config, now);
+        self.aim(slot, now);
     }
 
     /// Delays have told whether a receiver is where its address says it is. Who is not has a line of its own from now on;

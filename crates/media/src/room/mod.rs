@@ -22,7 +22,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use parlour_estimator::TracePoint;
-use parlour_model::command::{Leg, TrackSettings};
+use parlour_model::command::{Leg, LineHint, TrackSettings};
 use parlour_model::{Bitrate, Edge, LayerSpec, ParticipantKey, PublicationKey};
 
 use crate::config::MediaConfig;
@@ -179,6 +179,12 @@ impl Room {
     pub fn set_home(&mut self, key: ParticipantKey, home: Option<Home>, now: Instant) {
         self.wake = Wake::Unknown;
         self.move_home(key, home, now);
+    }
+
+    /// A receiver's line was tested lately: where its first picture begins, and no more than that.
+    pub fn set_line_hint(&mut self, receiver: ParticipantKey, hint: LineHint, now: Instant) {
+        self.wake = Wake::Unknown;
+        self.hint_line(receiver, hint, now);
     }
 
     /// Takes a decrypted RTP packet from a publisher. May rewrite it in place.

@@ -1,10 +1,12 @@
-//! What clients' lines were found to carry before a session: a hint for those who lead it, in memory only and not for long.
+//! What clients' lines were found to carry before a session: a hint for those who lead it, and for where the first picture to
+//! the same client begins. In memory only and not for long.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use parlour_model::{Identity, SessionId};
+use parlour_model::command::LineHint;
+use parlour_model::{Bitrate, Identity, SessionId};
 use serde::{Deserialize, Serialize};
 
 /// As long as people come before their session and stay in it; the line of yesterday says nothing.
@@ -83,6 +85,15 @@ impl LineResults {
         young.map(|((_, identity), one)| (identity.as_str().to_owned(), one.result)).collect()
     }
 
+    /// Where what is sent to someone may begin. Media decides for how long it says something, and believes its own eyes.
+    pub(crate) fn hint(&self, session: &SessionId, identity: &Identity, now: Instant) -> Option<LineHint> {
+        let kept = self.lock();
+        let one = kept.get(&(session.clone(), identity.clone()))?;
+        let carries = !matches!(one.result.verdict, Verdict::Poor | Verdict::Blocked);
+        let down = Bitrate::kbps(one.result.down_kbps.into());
+        carries.then(|| LineHint { down, age: now.saturating_duration_since(one.at) })
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(SessionId, Identity), Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,6 +116,20 @@ mod tests {
         results.keep(other.clone(), Identity::from("b"), result(3), now);
         assert_eq!(results.of(&session, now), BTreeMap::from([("a".to_owned(), result(2))]));
         assert!(results.of(&session, now + KEPT).is_empty());
+    }
+
+    #[test]
+    fn a_hint_is_of_the_same_person_in_the_same_session() {
+        let (results, now) = (LineResults::default(), Instant::now());
+        let (session, ann) = (SessionId::from("s"), Identity::from("ann"));
+        results.keep(session.clone(), ann.clone(), result(2_500), now);
+        let age = Duration::from_secs(60);
+        let hint = LineHint { down: Bitrate::kbps(2_500), age };
+        assert_eq!(results.hint(&session, &ann, now + age), Some(hint));
+        assert_eq!(results.hint(&session, &Identity::from("ben"), now), None);
+        assert_eq!(results.hint(&SessionId::from("t"), &ann, now), None);
+        results.keep(session.clone(), ann.clone(), LineResult { verdict: Verdict::Poor, ..result(400) }, now);
+        assert_eq!(results.hint(&session, &ann, now), None);
     }
 
     #[test]

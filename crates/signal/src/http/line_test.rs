@@ -2,7 +2,6 @@
 //! came of it, and `GET /rtc/line-tests` shows that to therapists. See docs/line-test.md.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::rejection::JsonRejection;
@@ -16,7 +15,7 @@ use parlour_model::Role;
 use serde::{Deserialize, Serialize};
 
 use super::denied::Denied;
-use super::line_results::{LineResult, LineResults};
+use super::line_results::LineResult;
 use super::{Attempt, Query};
 use crate::service::{Shared, SignalState};
 use crate::token::Bearer;
@@ -24,19 +23,12 @@ use crate::token::Bearer;
 /// An offer of one data channel has less than two thousand bytes, and candidates.
 const MAX_BODY: usize = 16 * 1024;
 
-/// The service, and what has been found.
-#[derive(Clone)]
-struct LineTestState {
-    signal: SignalState,
-    results: Arc<LineResults>,
-}
-
 pub(super) fn router(signal: SignalState) -> Router {
     Router::new()
         .route("/rtc/line-test", post(begin).put(keep))
         .route("/rtc/line-tests", get(results))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(LineTestState { signal, results: Arc::default() })
+        .with_state(signal)
 }
 
 #[derive(Deserialize)]
@@ -92,40 +84,40 @@ fn bearer(shared: &Shared, headers: HeaderMap, extensions: Extensions) -> Result
 }
 
 async fn begin(
-    State(state): State<LineTestState>,
+    State(state): State<SignalState>,
     headers: HeaderMap,
     extensions: Extensions,
     offer: Result<Json<Offer>, JsonRejection>,
 ) -> Result<Json<Answer>, Refused> {
-    let bearer = bearer(&state.signal.shared, headers, extensions)?;
+    let bearer = bearer(&state.shared, headers, extensions)?;
     let Json(Offer { offer }) = offer.map_err(|_| Refused::Body)?;
-    let answer = state.signal.shared.engine.test_line(&bearer.session, &bearer.identity, offer).await;
+    let answer = state.shared.engine.test_line(&bearer.session, &bearer.identity, offer).await;
     answer.map(|answer| Json(Answer { answer })).map_err(Refused::Test)
 }
 
 async fn keep(
-    State(state): State<LineTestState>,
+    State(state): State<SignalState>,
     headers: HeaderMap,
     extensions: Extensions,
     result: Result<Json<LineResult>, JsonRejection>,
 ) -> Result<StatusCode, Refused> {
-    let bearer = bearer(&state.signal.shared, headers, extensions)?;
+    let bearer = bearer(&state.shared, headers, extensions)?;
     let Json(result) = result.map_err(|_| Refused::Body)?;
     if !result.is_plausible() {
         return Err(Refused::Body);
     }
-    state.results.keep(bearer.session, bearer.identity, result, Instant::now());
+    state.shared.line_results.keep(bearer.session, bearer.identity, result, Instant::now());
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn results(
-    State(state): State<LineTestState>,
+    State(state): State<SignalState>,
     headers: HeaderMap,
     extensions: Extensions,
 ) -> Result<Json<Results>, Refused> {
-    let bearer = bearer(&state.signal.shared, headers, extensions)?;
+    let bearer = bearer(&state.shared, headers, extensions)?;
     if bearer.role != Role::Therapist {
         return Err(Refused::NotForThisRole);
     }
-    Ok(Json(Results { results: state.results.of(&bearer.session, Instant::now()) }))
+    Ok(Json(Results { results: state.shared.line_results.of(&bearer.session, Instant::now()) }))
 }
