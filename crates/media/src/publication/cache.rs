@@ -54,8 +54,8 @@ pub(crate) struct RepairCache {
     bytes: Vec<u8>,
     /// Bytes ever written: where the next payload goes.
     written: u64,
-    /// What lies at the beginning of `bytes`, or whole rounds before it.
-    origin: u64,
+    /// Where in `bytes` that is; nothing of a packet is ever behind the end.
+    head: usize,
     /// Nothing before it is left.
     kept_from: u64,
     marks: VecDeque<Mark>,
@@ -72,7 +72,7 @@ impl RepairCache {
         Self {
             bytes: Vec::new(),
             written: 0,
-            origin: 0,
+            head: 0,
             kept_from: 0,
             marks: VecDeque::new(),
             index: SequenceRing::new(INDEX_INITIAL, INDEX_MAX),
@@ -96,10 +96,11 @@ impl RepairCache {
             Inserted::Duplicate => return Err(RtpDrop::Duplicate),
             Inserted::Late => return Err(RtpDrop::Late),
         }
-        let start = self.offset(self.written);
-        let place = self.bytes.get_mut(start..start + payload.len()).ok_or(RtpDrop::TooLarge)?;
+        let end = self.head + payload.len();
+        let place = self.bytes.get_mut(self.head..end).ok_or(RtpDrop::TooLarge)?;
         place.copy_from_slice(payload);
         self.written += payload.len() as u64;
+        self.head = if end == self.bytes.len() { 0 } else { end };
         self.mark(now);
         Ok(())
     }
@@ -122,8 +123,10 @@ impl RepairCache {
         self.bytes.len() + self.index.capacity() * SequenceRing::<Entry>::SLOT
     }
 
+    /// Where a position lies that is no further back than a round.
     fn offset(&self, position: u64) -> usize {
-        (position.saturating_sub(self.origin) % (self.bytes.len() as u64).max(1)) as usize
+        let back = (self.written - position) as usize;
+        self.head.checked_sub(back).unwrap_or_else(|| (self.head + self.bytes.len()).saturating_sub(back))
     }
 
     /// Where what is left begins.
@@ -134,7 +137,7 @@ impl RepairCache {
     /// Makes room for `len` bytes in one piece: by overwriting what is old or, below the bound, by growing.
     fn reserve(&mut self, len: usize, now: Tick) {
         loop {
-            let left = self.bytes.len() - self.offset(self.written);
+            let left = self.bytes.len() - self.head;
             let skipped = if len > left { left } else { 0 };
             let end = self.written + (skipped + len) as u64;
             let overwritten = end.saturating_sub(self.bytes.len() as u64);
@@ -142,7 +145,10 @@ impl RepairCache {
                 self.resize(self.grown(now).min(self.max), self.oldest());
                 continue;
             }
-            self.written += skipped as u64;
+            if skipped > 0 {
+                self.written += skipped as u64;
+                self.head = 0;
+            }
             while self.marks.front().is_some_and(|mark| mark.end <= overwritten) {
                 self.marks.pop_front();
             }
@@ -189,7 +195,7 @@ impl RepairCache {
         bytes.extend_from_slice(self.bytes.get(..live - first).unwrap_or_default());
         bytes.resize(len, 0);
         self.bytes = bytes;
-        self.origin = from;
+        self.head = if live == len { 0 } else { live };
         self.kept_from = from;
     }
 
