@@ -172,7 +172,7 @@ impl Rewriter {
         }
         self.push(next);
         // Pictures before this one may still come late and take the numbers left for them: the next run begins above.
-        self.advance(&next, packet);
+        self.advance(source, packet, &rewritten(&next, packet, false));
     }
 
     /// The place of a late packet; `None` if none was left for it.
@@ -210,18 +210,16 @@ impl Rewriter {
             return Rewritten { sequence: self.next, timestamp: packet.timestamp, picture: None, filler: false };
         };
         run.end = run.end.max(packet.sequence + 1);
-        let out = rewritten(run, packet, false);
-        let run = *run;
+        let (out, source) = (rewritten(run, packet, false), run.source);
         self.next = self.next.max(out.sequence + 1);
-        self.advance(&run, packet);
+        self.advance(source, packet, &out);
         out
     }
 
-    fn advance(&mut self, run: &Run, packet: &Inbound) {
-        let out = rewritten(run, packet, false);
+    fn advance(&mut self, source: Source, packet: &Inbound, out: &Rewritten) {
         let previous = self.newest.map(|newest| newest.picture).unwrap_or_default();
         self.newest = Some(Newest {
-            source: run.source,
+            source,
             incoming_timestamp: packet.timestamp,
             timestamp: out.timestamp,
             arrived: packet.arrived,
