@@ -148,7 +148,6 @@ impl TransportRecorder {
         if !self.is_ready(now) {
             return false;
         }
-        let mut arrivals = [None; MAX_STATUSES];
         let start = (self.report_from - self.base) as usize;
         // A message begins and ends with a packet that came: what is missing at the end may still arrive.
         let Some(skipped) = self.window.iter().skip(start).position(Option::is_some) else {
@@ -157,6 +156,7 @@ impl TransportRecorder {
         };
         self.report_from += skipped as u64;
         let pending = self.window.iter().skip(start + skipped);
+        let mut arrivals = [None; MAX_STATUSES];
         let mut count = 0;
         for (index, (slot, arrival)) in arrivals.iter_mut().zip(pending).enumerate() {
             *slot = arrival.map(Arrival::micros);
@@ -173,6 +173,9 @@ impl TransportRecorder {
         };
         self.feedback_count = self.feedback_count.wrapping_add(1);
         self.report_from += covered as u64;
+        if self.report_from == self.end() {
+            self.finish();
+        }
         covered > 0
     }
 
