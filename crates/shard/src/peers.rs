@@ -24,7 +24,8 @@ pub(crate) struct PeerSlot {
 /// All peers of a shard.
 pub(crate) struct Peers {
     config: Arc<PeerConfig>,
-    slots: BTreeMap<PeerKey, PeerSlot>,
+    /// Each on its own: in the nodes of the map, half of them empty, they would take twice their size.
+    slots: BTreeMap<PeerKey, Box<PeerSlot>>,
     demux: Demux,
     next: u32,
     /// Peers that were touched and may have something to send or tell.
@@ -41,12 +42,12 @@ impl Peers {
     }
 
     pub(crate) fn get(&self, key: PeerKey) -> Option<&PeerSlot> {
-        self.slots.get(&key)
+        self.slots.get(&key).map(|slot| &**slot)
     }
 
     /// The peer, to be used; it is looked at again before this call into the shard ends.
     pub(crate) fn touch(&mut self, key: PeerKey) -> Option<&mut PeerSlot> {
-        let slot = self.slots.get_mut(&key)?;
+        let slot = &mut **self.slots.get_mut(&key)?;
         if self.dirty.last() != Some(&key) {
             self.dirty.push(key);
         }
@@ -55,7 +56,7 @@ impl Peers {
 
     /// The peer, for what neither sends by itself nor tells: sealing.
     pub(crate) fn get_mut(&mut self, key: PeerKey) -> Option<&mut PeerSlot> {
-        self.slots.get_mut(&key)
+        self.slots.get_mut(&key).map(|slot| &mut **slot)
     }
 
     pub(crate) fn take_dirty(&mut self, into: &mut Vec<PeerKey>) {
@@ -77,7 +78,7 @@ impl Peers {
         let ufrag = credentials.ufrag.clone();
         let peer = Peer::new(self.config.clone(), credentials, names.seed(), now);
         self.demux.add_ufrag(&ufrag, key);
-        self.slots.insert(key, PeerSlot { peer, room, participant, ufrags: vec![ufrag] });
+        self.slots.insert(key, Box::new(PeerSlot { peer, room, participant, ufrags: vec![ufrag] }));
         key
     }
 
@@ -111,7 +112,7 @@ impl Peers {
     pub(crate) fn remove(&mut self, key: PeerKey) -> Option<PeerSlot> {
         let slot = self.slots.remove(&key)?;
         self.demux.remove_peer(key, &slot.ufrags);
-        Some(slot)
+        Some(*slot)
     }
 
     pub(crate) fn at(&mut self, address: SocketAddr) -> Option<PeerKey> {
@@ -127,6 +128,6 @@ impl Peers {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerKey, &PeerSlot)> {
-        self.slots.iter().map(|(key, slot)| (*key, slot))
+        self.slots.iter().map(|(key, slot)| (*key, &**slot))
     }
 }
