@@ -14,5 +14,7 @@ mod line_test;
 mod line_tests;
 mod load;
 mod message;
+#[cfg(test)]
+mod whole;
 
 pub use line_tests::{LineTestCounters, LineTestRefusal, LineTests, MAX_AT_ONCE, TRIES, TRIES_WITHIN};
