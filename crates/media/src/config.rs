@@ -25,8 +25,8 @@ pub struct MediaConfig {
     pub repair_share: f64,
     /// Audio older than this is of no use to anybody and is not repeated.
     pub stale_audio: Duration,
-    /// Whether speech may be sent twice to receivers on lines that lose it in bursts.
-    pub audio_copies: bool,
+    /// Whether speech, repairs and the ends of pictures may be sent twice to receivers on lines that lose packets.
+    pub copies: bool,
     /// How often publishers hear of the arrival of their packets (transport-wide feedback).
     pub feedback_interval: Duration,
     /// The mean time between two sender and receiver reports (RFC 3550, 6.2 allows a reduced minimum).
@@ -53,7 +53,7 @@ impl Default for MediaConfig {
             repair_size: DataSize::kib(512),
             repair_share: 0.25,
             stale_audio: Duration::from_millis(200),
-            audio_copies: true,
+            copies: true,
             feedback_interval: Duration::from_millis(50),
             report_interval: Duration::from_secs(1),
             dynacast_delay: Duration::from_secs(5),

@@ -6,6 +6,7 @@
 mod caps;
 mod couple;
 mod hint;
+mod lossy;
 mod paused;
 mod speech;
 mod uplink;

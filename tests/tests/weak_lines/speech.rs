@@ -16,7 +16,7 @@ fn bursts() -> Loss {
 
 /// A minute of speech and picture to a client so far away, over a line that loses like this.
 fn heard(seed: u64, audio: AudioConfig, copies: bool, down: LinkConfig) -> (TrackStats, MediaCounters) {
-    let media = MediaConfig { audio_copies: copies, ..MediaConfig::default() };
+    let media = MediaConfig { copies, ..MediaConfig::default() };
     let mut world = World::with_media(seed, media).unwrap();
     let office = world.add_home(HomeConfig { up: good(), down: good() });
     let up = LinkConfig { loss: Loss::None, rate: None, ..down.clone() };

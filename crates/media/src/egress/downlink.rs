@@ -184,6 +184,14 @@ impl Downlink {
         Ok(())
     }
 
+    /// Sends the last packet of a picture again, if there is room and allowance for it.
+    fn repeat_end(&mut self, item: &Outgoing, size: usize, now: Instant) {
+        if self.repair.take_spare(size, now) {
+            // No room: then it is not repeated.
+            let _ = self.repeat(Outgoing { form: Form::Copy, ..*item }, size, now);
+        }
+    }
+
     /// Makes ready what may leave now; whether there is anything.
     pub fn release(&mut self, now: Instant) -> bool {
         while self.ready.len() < MAX_READY {
@@ -273,6 +281,10 @@ impl Downlink {
                     self.protection.note_sent(item.stream, item.sequence as u16, moment.now);
                 }
             }
+        }
+        let ends_picture = item.form == Form::Media && cached.kept.marker && cached.codec.kind() == MediaKind::Video;
+        if ends_picture && self.protection.doubles_repairs() && stream.spec.rtx.is_some() {
+            self.repeat_end(item, len, moment.now);
         }
         if let (Some(number), Some(estimation)) = (number, &mut self.estimation) {
             let kind = match (item.form, cached.codec.kind()) {

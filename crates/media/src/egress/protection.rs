@@ -1,5 +1,7 @@
 //! How speech to one receiver is protected, by how its packets get lost: not at all, by repetition when asked (NACK), by the
-//! redundancy its publisher sends (RED), or by a copy of every packet a little later.
+//! redundancy its publisher sends (RED), or by a copy of every packet a little later. And pictures: what is asked for is
+//! repeated twice at once, and the last packet of each picture is, unasked: while it is missing the receiver does not know
+//! that there is something to ask for.
 //!
 //! A copy comes far enough behind to outlive the burst of losses that took the packet, and is the very same packet: it can be
 //! sent of frames that only clients can read. It is for losses of the medium only; what is lost because the line is full
@@ -44,6 +46,8 @@ pub(crate) struct Conditions {
     pub rtt: Option<Duration>,
     /// Each packet carries the frame before.
     pub redundant: bool,
+    /// The line carries clearly more than what is sent.
+    pub has_room: bool,
 }
 
 /// A packet to be sent again.
@@ -64,6 +68,8 @@ pub(crate) struct Protection {
     in_run: bool,
     seen: Option<Instant>,
     copying: bool,
+    /// The medium loses packets, and there is room for more.
+    lossy: bool,
     waiting: VecDeque<Copy>,
     refused: u64,
 }
@@ -90,7 +96,7 @@ impl Protection {
 
     /// Decides anew whether copies are sent.
     pub fn judge(&mut self, conditions: Conditions) {
-        let Conditions { congested, share, rtt, redundant } = conditions;
+        let Conditions { congested, share, rtt, redundant, has_room } = conditions;
         let loss = self.lost / (self.received + self.lost).max(1.0);
         let run = self.lost / self.runs.max(1.0);
         let in_time = rtt.is_none_or(|rtt| rtt < ASKED_IN_TIME);
@@ -99,8 +105,14 @@ impl Protection {
             (false, true) => run >= SHORT_BURST,
             (false, false) => true,
         };
-        let enough = loss >= if self.copying { END } else { BEGIN };
-        self.copying = enough && is_too_much_otherwise && !congested && share <= SHARE;
+        let enough = |already| loss >= if already { END } else { BEGIN };
+        self.copying = enough(self.copying) && is_too_much_otherwise && !congested && share <= SHARE;
+        self.lossy = enough(self.lossy) && !congested && has_room;
+    }
+
+    /// Whether repairs of pictures are sent twice, and the ends of pictures too.
+    pub fn doubles_repairs(&self) -> bool {
+        self.lossy
     }
 
     #[cfg(test)]
@@ -144,7 +156,7 @@ mod tests {
     use super::*;
     use crate::tests::epoch;
 
-    const QUIET: Conditions = Conditions { congested: false, share: 0.05, rtt: None, redundant: false };
+    const QUIET: Conditions = Conditions { congested: false, share: 0.05, rtt: None, redundant: false, has_room: true };
     const FAR: Option<Duration> = Some(Duration::from_millis(200));
 
     /// Twenty packets each 50 ms for ten seconds, of which these are lost of each forty.
@@ -183,6 +195,18 @@ mod tests {
     fn a_full_or_small_line_gets_none() {
         assert!(!copies(3..7, Conditions { congested: true, ..QUIET }));
         assert!(!copies(3..7, Conditions { share: 0.3, ..QUIET }));
+    }
+
+    #[test]
+    fn pictures_are_repaired_twice_where_the_medium_loses_and_there_is_room() {
+        let doubles = |lost, conditions| {
+            let mut protection = seen(lost);
+            protection.judge(conditions);
+            protection.doubles_repairs()
+        };
+        assert!(doubles(3..4, QUIET) && !doubles(0..0, QUIET));
+        assert!(!doubles(3..4, Conditions { congested: true, ..QUIET }));
+        assert!(!doubles(3..4, Conditions { has_room: false, ..QUIET }));
     }
 
     #[test]

@@ -53,6 +53,13 @@ impl RepairBudget {
         enough
     }
 
+    /// Takes `bytes` for what nobody asked for: half of the allowance stays for what they will.
+    pub fn take_spare(&mut self, bytes: usize, now: Instant) -> bool {
+        self.fill(now);
+        let half = self.rate.over(WINDOW).as_bytes() as f64 / 2.0;
+        self.available - bytes as f64 >= half && self.take(bytes, now)
+    }
+
     fn fill(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
         let rate = self.rate.as_bps() as f64 / 8.0;
@@ -80,5 +87,14 @@ mod tests {
         let granted = (0..10_000u64).filter(|i| budget.take(1_000, start + Duration::from_micros(i * 100))).count();
         // One second at 125 kB/s and half a second saved.
         assert!((180..=188).contains(&granted), "{granted}");
+    }
+
+    #[test]
+    fn what_nobody_asked_for_leaves_half_to_those_who_will_ask() {
+        let start = epoch();
+        let mut budget = RepairBudget::new(Bitrate::mbps(1), start);
+        let unasked = (0..1_000).filter(|_| budget.take_spare(1_000, start)).count();
+        let asked = (0..1_000).filter(|_| budget.take(1_000, start)).count();
+        assert_eq!((unasked, asked), (31, 31));
     }
 }

@@ -25,6 +25,9 @@ const MOST_PADDING: u8 = u8::MAX;
 /// A queue of this much is the line's own cause of losses.
 const FULL: Duration = Duration::from_millis(60);
 
+/// What a line must carry, of what layers take, for repairs to be sent twice: at 5 % of loss they are a fifth of the packets.
+const ROOM_FOR_REPAIRS: f64 = 1.2;
+
 /// What counts how much where people share a line (bandwidth.md of the design, idea 6): speech, the picture of one that
 /// comes first, another's.
 const WEIGHTS: (f64, f64, f64) = (8.0, 4.0, 1.0);
@@ -51,7 +54,7 @@ impl Room {
 
     /// Decides how speech to a receiver is protected from here on.
     fn protect_speech(&mut self, slot: u16, now: Instant) {
-        let Some(participant) = self.participants.get(slot).filter(|_| self.config.audio_copies) else { return };
+        let Some(participant) = self.participants.get(slot).filter(|_| self.config.copies) else { return };
         let downlink = &participant.downlink;
         let Some(estimation) = &downlink.estimation else { return };
         let Some(line) = estimation.trace(&self.lines, now) else { return };
@@ -70,6 +73,7 @@ impl Room {
             share: speech.as_bps() as f64 / (line.estimate.capacity.as_bps() as f64).max(1.0),
             rtt: downlink.rtt,
             redundant,
+            has_room: downlink.spent.scaled(ROOM_FOR_REPAIRS) <= downlink.budget,
         };
         let Some(participant) = self.participants.get_mut(slot) else { return };
         let Downlink { estimation, protection, .. } = &mut participant.downlink;

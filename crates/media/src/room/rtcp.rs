@@ -123,7 +123,7 @@ impl Room {
     fn repeat(&mut self, now: Instant, slot: u16, (index, sequence): (u16, u16), form: Form) -> Option<()> {
         let tick = self.epoch.tick(now);
         let participant = self.participants.get_mut(slot)?;
-        let Downlink { streams, repair, rtt, .. } = &mut participant.downlink;
+        let Downlink { streams, repair, rtt, protection, .. } = &mut participant.downlink;
         let stream = streams.get_mut(usize::from(index))?;
         let binding = stream.binding.filter(|binding| binding.open && !binding.settings.disabled)?;
         let sequence = stream.history.extended(sequence).filter(|_| stream.spec.nack)?;
@@ -148,7 +148,9 @@ impl Room {
         let Sent { layer, incoming, timestamp, picture, publication, .. } = *sent;
         let incoming = u64::from(incoming);
         let item = Outgoing { stream: index, publication, layer, form, incoming, sequence, timestamp, picture };
-        let outcome = participant.downlink.repeat(item, size, now);
+        let twice = form == Form::Repair && binding.kind == MediaKind::Video && protection.doubles_repairs();
+        let times = if twice && repair.take_spare(size, now) { 2 } else { 1 };
+        let outcome = (0..times).try_for_each(|_| participant.downlink.repeat(item, size, now));
         self.mark_ready(slot);
         if let Err(loss) = outcome {
             self.counters.count_forward_drops(loss.reason, loss.packets);

@@ -1,0 +1,51 @@
+//! Pictures over lines that lose packets by chance: a repair that is lost too is there already, and the end of a picture is
+//! missed before the next one begins.
+
+use std::time::Duration;
+
+use parlour_bot::direct::{Role, World};
+use parlour_bot::media::{AudioConfig, TrackStats, VideoConfig};
+use parlour_media::{MediaConfig, MediaCounters};
+use parlour_simnet::{HomeConfig, LinkConfig, Loss};
+
+use crate::{SESSION, during, good, line, told};
+
+/// A minute of picture to a client whose line of this rate loses this share of all packets, both ways.
+fn seen(seed: u64, copies: bool, loss: f64, kbps: u64) -> (TrackStats, MediaCounters) {
+    let media = MediaConfig { copies, ..MediaConfig::default() };
+    let mut world = World::with_media(seed, media).unwrap();
+    let office = world.add_home(HomeConfig { up: good(), down: good() });
+    let lossy = LinkConfig { loss: Loss::Bernoulli(loss), ..line(kbps) };
+    let home = world.add_home(HomeConfig { up: lossy.clone(), down: lossy });
+    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
+    let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    world.publish_audio(therapist, AudioConfig::default());
+    world.publish_video(therapist, VideoConfig::default());
+    world.run_for(Duration::from_secs(10));
+    let (_, picture) = during(&mut world, client, 60);
+    eprintln!("{}", told(&picture));
+    (picture, world.shard().snapshot().totals.media)
+}
+
+/// How long pictures stood still in three minutes on such lines.
+fn still(copies: bool, kbps: u64) -> Duration {
+    (0..3).map(|seed| seen(seed, copies, 0.05, kbps).0.freeze_time).sum()
+}
+
+#[test]
+fn pictures_that_are_repaired_twice_stand_still_for_less_than_two_thirds_of_the_time() {
+    let (once, twice) = (still(false, 2_500), still(true, 2_500));
+    assert!(twice < once * 2 / 3, "{twice:?} against {once:?}");
+}
+
+#[test]
+fn what_is_asked_for_comes_before_what_nobody_asked_for() {
+    // Pictures of one packet each: all of them would be sent twice, and nothing be left for repairs.
+    let (once, twice) = (still(false, 600), still(true, 600));
+    assert!(twice < once, "{twice:?} against {once:?}");
+}
+
+#[test]
+fn a_line_that_loses_nothing_gets_nothing_twice() {
+    assert_eq!(seen(4, true, 0.0, 2_500).1.copies_out, 0);
+}
