@@ -10,6 +10,7 @@
 // A program for people: its table is its output.
 #![allow(clippy::print_stdout)]
 
+mod alone;
 mod client;
 mod floor;
 mod handshake;
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use protocol::ServerKind;
-use rows::{Row, RowError};
+use rows::{Row, RowError, Times};
 
 #[derive(Parser)]
 #[command(about = "Measures forwarding over loopback sockets, beside the floor of any server")]
@@ -46,6 +47,9 @@ struct Arguments {
     /// Seconds measured, after everyone is connected and warm.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Seconds of media before that.
+    #[arg(long, default_value_t = 4)]
+    warm_up: u64,
     /// Measure only one server.
     #[arg(long)]
     only: Option<ServerKind>,
@@ -62,6 +66,18 @@ enum Serve {
         /// Which.
         kind: ServerKind,
     },
+    /// The shard alone, in virtual time, without kernel and chance: for tools that count instructions.
+    Alone {
+        /// Rooms x participants.
+        #[arg(long, default_value = "8x2")]
+        row: Row,
+        /// Seconds of the call.
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+        /// With a fixed, large budget for everyone.
+        #[arg(long)]
+        fixed: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -69,6 +85,9 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Some(Serve::Serve { kind: ServerKind::Floor }) => floor::serve().map_err(RowError::from),
         Some(Serve::Serve { kind }) => parlour::serve(kind == ServerKind::Parlour).map_err(RowError::from),
+        Some(Serve::Alone { row, seconds, fixed }) => {
+            alone::run(row, Duration::from_secs(seconds), !fixed).map_err(RowError::from)
+        }
         None => measure(&arguments),
     };
     match outcome {
@@ -82,6 +101,7 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<(), RowError> {
     let mut results = Vec::new();
+    let times = Times { warm_up: Duration::from_secs(arguments.warm_up), time: Duration::from_secs(arguments.seconds) };
     rows::print_header();
     for &row in &arguments.rows {
         let mut floor = None;
@@ -89,7 +109,7 @@ fn measure(arguments: &Arguments) -> Result<(), RowError> {
             if arguments.only.is_some_and(|only| only != kind) {
                 continue;
             }
-            let mut result = rows::measure(row, kind, Duration::from_secs(arguments.seconds), arguments.server_cpu)?;
+            let mut result = rows::measure(row, kind, times, arguments.server_cpu)?;
             if kind == ServerKind::Floor {
                 floor = Some(result.cpu_ns_per_packet);
             } else {

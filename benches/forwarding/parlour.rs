@@ -112,7 +112,7 @@ fn act(handle: &EngineHandle, session: &SessionId, sid: &ParticipantSid, action:
     }
 }
 
-fn join(seat: &Seat) -> Join {
+pub fn join(seat: &Seat) -> Join {
     Join {
         identity: Identity::from(format!("{}", seat.place)),
         role: if seat.place == 0 { Role::Therapist } else { Role::Client },
@@ -128,7 +128,7 @@ fn join(seat: &Seat) -> Join {
     }
 }
 
-fn audio_track() -> TrackRequest {
+pub fn audio_track() -> TrackRequest {
     TrackRequest {
         cid: TrackCid::from(sdp::AUDIO_TRACK),
         name: Redacted(String::new()),
@@ -145,7 +145,7 @@ fn audio_track() -> TrackRequest {
     }
 }
 
-fn video_track() -> TrackRequest {
+pub fn video_track() -> TrackRequest {
     let size = VideoSize { width: 1280, height: 720 };
     TrackRequest {
         cid: TrackCid::from(sdp::VIDEO_TRACK),

@@ -19,9 +19,6 @@ use crate::raw::{RawCipher, Way};
 use crate::sdp::{self, OfferText};
 use crate::socket::Socket;
 
-/// Sending before it counts: renegotiation, first keyframes, a full repair history.
-const WARM_UP: Duration = Duration::from_secs(4);
-
 /// After the measurement: packets under way.
 const DRAIN: Duration = Duration::from_millis(500);
 
@@ -141,8 +138,18 @@ fn start(kind: ServerKind, cpu: Option<usize>) -> io::Result<Server> {
     command.spawn().map(Server)
 }
 
+/// For how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Sending before it counts: renegotiation, first keyframes, a full repair history, estimates.
+    pub warm_up: Duration,
+    /// Measured.
+    pub time: Duration,
+}
+
 /// Measures one server under one load.
-pub fn measure(row: Row, kind: ServerKind, time: Duration, cpu: Option<usize>) -> Result<RowResult, RowError> {
+pub fn measure(row: Row, kind: ServerKind, times: Times, cpu: Option<usize>) -> Result<RowResult, RowError> {
+    let Times { warm_up, time } = times;
     let epoch = Instant::now();
     let mut server = start(kind, cpu)?;
     let process = server.0.id();
@@ -172,7 +179,7 @@ pub fn measure(row: Row, kind: ServerKind, time: Duration, cpu: Option<usize>) -
     let mut load = Load::new(clients, epoch)?;
     load.connect()?;
     load.start();
-    load.run(WARM_UP)?;
+    load.run(warm_up)?;
     load.measure(time);
     let (cpu_before, from) = (MediaCpu::of(process)?, Instant::now());
     load.run(time)?;
