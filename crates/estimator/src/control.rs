@@ -8,15 +8,18 @@
 //! 3. [`compete`]: a queue that does not shrink though this sender gave way. Others fill it; a share is kept.
 //! 4. [`steer`]: no standing queue. The capacity follows the delay and the dispersion of frames, the rate follows the
 //!    capacity and damps the delay.
-//! 5. [`probing`]: demand above the capacity that the media cannot try out by itself is tried with probes.
+//! 5. [`path`]: a queue that does not move at all though far less is sent. It is none: the path is longer.
+//! 6. [`probing`]: demand above the capacity that the media cannot try out by itself is tried with probes.
 
 mod compete;
 mod drain;
+mod path;
 mod probing;
 mod steer;
 
 use self::compete::Competing;
 use self::drain::Draining;
+use self::path::Flat;
 use self::probing::Probing;
 use crate::loss::{LossJudge, Verdict};
 use crate::observer::Observation;
@@ -107,6 +110,9 @@ pub(crate) struct Control {
     unpaced: f64,
     audio_from: u64,
     audio_bytes: f64,
+    /// A delay that does not move though less is sent.
+    flat: Option<Flat>,
+    longer_path: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,6 +154,8 @@ impl Control {
             unpaced: 0.0,
             audio_from: 0,
             audio_bytes: 0.0,
+            flat: None,
+            longer_path: false,
         };
         if let Some(hint) = hint {
             control.rate = hint * HINT_SHARE;
@@ -226,6 +234,7 @@ impl Control {
             self.loss.give_up();
             self.loss_trial = None;
         }
+        self.look_for_longer_path(seen, target, elapsed);
         match self.mode {
             Mode::Compete(competing) => self.compete(seen, target, elapsed, competing),
             Mode::Steady if seen.queue_low > high || self.plunges(seen) => self.begin_drain(seen, target),

@@ -202,6 +202,9 @@ impl Line {
         self.note_others(index);
         let (combined, others) = self.combine(index, &seen);
         self.control.observe(&combined, &mut self.members[index].observer.trains);
+        if self.control.take_longer_path() {
+            self.members[index].observer.lengthen(at);
+        }
         let bound = self.members[index].brake.bound();
         if let Some(bound) = bound {
             self.control.brake(bound + others);

@@ -1,7 +1,7 @@
 //! One feedback message into one observation.
 //!
 //! Delay is one-way and relative: arrival by the client's clock minus sending by ours, less the smallest of the last
-//! half minute. Its low quantile over a message removes jitter, which only ever adds.
+//! two minutes. Its low quantile over a message removes jitter, which only ever adds.
 
 use std::collections::VecDeque;
 
@@ -16,9 +16,11 @@ const MAX_RESULTS: usize = 1_024;
 const DELIVERY_SPAN: u64 = 250_000;
 /// Arrivals kept of that time: all of it at 10 Mbit/s.
 const MAX_ARRIVALS: usize = 320;
-/// The base delay is the minimum of ten times three seconds: a clock off by 50 ppm drifts 1.5 ms in that time.
+/// The base delay is the minimum of two minutes: of half a minute, several that share a line without knowing each took the
+/// others' queue for the path, again and again (R-5.5 M1: 237 ms of queue). A clock off by 50 ppm drifts 6 ms meanwhile; a
+/// path that got longer is told by [`Observer::lengthen`].
 const BASE_BUCKETS: usize = 10;
-const BASE_BUCKET: u64 = 3_000_000;
+const BASE_BUCKET: u64 = 12_000_000;
 /// Delay that changes by more than this from one message to the next is a clock that was set.
 const CLOCK_JUMP: i64 = 5_000_000;
 /// An inter-arrival gap of four mean gaps and this much is a stall of the radio, not its rate.
@@ -182,6 +184,18 @@ impl Observer {
     pub(crate) fn loss_share(&self) -> f64 {
         let (received, lost) = self.loss.sums();
         if received + lost > 0.0 { lost / (received + lost) } else { 0.0 }
+    }
+
+    /// The path is longer now: what the last message saw as a queue is none.
+    pub(crate) fn lengthen(&mut self, now: u64) {
+        let by = self.last_low as i64;
+        let base = self.base.min().unwrap_or(0) + by;
+        self.base.clear();
+        self.base.push(now, base);
+        for arrival in &mut self.arrivals {
+            arrival.queue -= by;
+        }
+        self.last_low = 0.0;
     }
 
     /// The client or its path is another one now: what was known of its delays is void.
