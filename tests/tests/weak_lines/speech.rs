@@ -7,7 +7,7 @@ use parlour_bot::media::{AudioConfig, TrackKind, TrackStats, VideoConfig};
 use parlour_media::{MediaConfig, MediaCounters};
 use parlour_simnet::{HomeConfig, LinkConfig, Loss, Micros};
 
-use crate::{SESSION, during, good};
+use crate::{SESSION, during, good, line};
 
 /// Five percent of all packets, in bursts: 80 ms of each 1.3 s lose eight of ten.
 fn bursts() -> Loss {
@@ -53,4 +53,38 @@ fn copies_spare_a_line_that_is_full_or_loses_nothing() {
     let small = LinkConfig { loss: bursts(), ..LinkConfig::bottleneck(120_000, Micros::millis(90), 200) };
     let (_, counters) = heard(3, AudioConfig { redundancy: 2, ..AudioConfig::default() }, true, small);
     assert_eq!(counters.copies_out, 0);
+}
+
+/// Half a minute of two voices, each with one frame again in every packet, over a line of so much: the share missing and the
+/// latest packets of the worse, and what came of both.
+fn voices(seed: u64, kbps: u64, protected: bool) -> (f64, Duration, u64) {
+    let mut world = World::with_media(seed, MediaConfig { copies: protected, ..MediaConfig::default() }).unwrap();
+    let office = world.add_home(HomeConfig { up: good(), down: good() });
+    let home = world.add_home(HomeConfig { up: good(), down: line(kbps) });
+    for (identity, role) in [("therapist", Role::Therapist), ("ann", Role::Client)] {
+        let publisher = world.join(SESSION, identity, role, Some(office)).unwrap();
+        world.publish_audio(publisher, AudioConfig { redundancy: 1, ..AudioConfig::default() });
+    }
+    let client = world.join(SESSION, "ben", Role::Client, Some(home)).unwrap();
+    world.run_for(Duration::from_secs(10));
+    world.reset_received();
+    world.run_for(Duration::from_secs(30));
+    let heard: Vec<_> = world.bot(client).endpoint.received().map(|(_, track)| track).collect();
+    assert_eq!(heard.len(), 2);
+    let missing = heard.iter().map(|track| track.loss()).fold(0.0, f64::max);
+    let latest = heard.iter().map(|track| track.latency.quantile(0.99)).max().unwrap();
+    let bytes = heard.iter().map(|track| track.bytes).sum();
+    eprintln!("{kbps} kbit/s: missing {missing:.3}, latest {latest:?}, {bytes} bytes");
+    (missing, latest, bytes)
+}
+
+#[test]
+fn a_line_that_hardly_carries_speech_gets_it_without_redundancy() {
+    let (lost, late, _) = voices(6, 140, false);
+    assert!(lost > 0.05 && late > Duration::from_millis(200), "{lost} missing, {late:?}");
+    let (lost, late, _) = voices(6, 140, true);
+    assert!(lost < 0.005 && late < Duration::from_millis(120), "{lost} missing, {late:?}");
+    // A line that carries it keeps it.
+    let (bare, kept) = (voices(6, 140, true).2, voices(6, 300, true).2);
+    assert!(kept > bare * 3 / 2, "{kept} against {bare} bytes");
 }

@@ -262,7 +262,8 @@ impl Downlink {
     ) -> Result<usize, ForwardDrop> {
         let numbered = self.transport_cc && self.extensions.id(ExtensionKind::TransportCc).is_some();
         let stream = self.streams.get_mut(usize::from(item.stream)).ok_or(ForwardDrop::Expired)?;
-        let mut plan = Plan::new(stream, item, &cached)?;
+        let narrow = self.protection.narrows_speech();
+        let mut plan = Plan::new(stream, item, &cached, narrow)?;
         let is_new = plan.is_new;
         let number = (numbered && stream.spec.transport_cc && is_new).then(|| self.transport.take());
         // The cut to 16 bits is the wrap.
@@ -275,7 +276,7 @@ impl Downlink {
             stream.packets = stream.packets.wrapping_add(1);
             stream.octets = stream.octets.wrapping_add(cached.payload.len() as u32);
             if cached.codec.kind() == MediaKind::Audio {
-                stream.redundant = stream.spec.red.is_some() && cached.kept.red.is_some();
+                stream.redundant = stream.spec.red.is_some() && cached.kept.red.is_some() && !narrow;
                 // Only what a receiver may ask for again is kept as it was sealed. The lower half names it.
                 if stream.spec.nack && stream.spec.rtx.is_none() {
                     self.protection.note_sent(item.stream, item.sequence as u16, moment.now);

@@ -36,6 +36,11 @@ const ASKED_IN_TIME: Duration = Duration::from_millis(120);
 /// A quarter of what the line carries, at most.
 const SHARE: f64 = 0.25;
 
+/// Of what the line carries, what speech may take before its redundancy is left out, and again before it is put back:
+/// headers add a third to small packets.
+const NARROW: f64 = 0.7;
+const WIDE: f64 = 0.5;
+
 /// What else is known where it is decided.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conditions {
@@ -70,6 +75,7 @@ pub(crate) struct Protection {
     copying: bool,
     /// The medium loses packets, and there is room for more.
     lossy: bool,
+    narrow: bool,
     waiting: VecDeque<Copy>,
     refused: u64,
 }
@@ -107,12 +113,18 @@ impl Protection {
         };
         let enough = |already| loss >= if already { END } else { BEGIN };
         self.copying = enough(self.copying) && is_too_much_otherwise && !congested && share <= SHARE;
+        self.narrow = share > if self.narrow { WIDE } else { NARROW };
         self.lossy = enough(self.lossy) && !congested && has_room;
     }
 
     /// Whether repairs of pictures are sent twice, and the ends of pictures too.
     pub fn doubles_repairs(&self) -> bool {
         self.lossy
+    }
+
+    /// Whether speech goes without the redundancy that its publisher put in: the line hardly carries speech.
+    pub fn narrows_speech(&self) -> bool {
+        self.narrow
     }
 
     #[cfg(test)]
@@ -207,6 +219,16 @@ mod tests {
         assert!(doubles(3..4, QUIET) && !doubles(0..0, QUIET));
         assert!(!doubles(3..4, Conditions { congested: true, ..QUIET }));
         assert!(!doubles(3..4, Conditions { has_room: false, ..QUIET }));
+    }
+
+    #[test]
+    fn redundancy_is_left_out_where_the_line_hardly_carries_speech() {
+        let mut protection = seen(3..4);
+        let narrows = [0.6, 0.8, 0.6, 0.4, 0.6].map(|share| {
+            protection.judge(Conditions { share, congested: true, ..QUIET });
+            protection.narrows_speech()
+        });
+        assert_eq!(narrows, [false, true, true, false, false]);
     }
 
     #[test]
