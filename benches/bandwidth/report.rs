@@ -23,6 +23,9 @@ pub struct Figure {
     pub better: &'static str,
     pub met: Option<bool>,
     pub main: bool,
+    /// Why it is missed, or worse than the opponent's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     #[serde(skip)]
     pub clearly_better: bool,
     #[serde(skip)]
@@ -99,6 +102,7 @@ pub fn figure(target: &Target, values: &Values) -> Figure {
         },
         met: ours.and_then(|ours| met(target, ours, gcc)),
         main: target.main,
+        reason: None,
         clearly_better,
         worse,
     }
@@ -211,7 +215,7 @@ impl Report {
     /// A Markdown table.
     pub fn table(&self) -> String {
         let mut out = String::from(
-            "| case | model | metric | ours | worst | GCC | target | |\n|---|---|---|--:|--:|--:|---|---|\n",
+            "| case | model | metric | ours | worst | GCC | target | | why |\n|---|---|---|--:|--:|--:|---|---|---|\n",
         );
         let show = |value: Option<f64>| match value {
             None => "-".into(),
@@ -226,7 +230,7 @@ impl Report {
                 marks.extend((figure.main && figure.worse).then_some("WORSE"));
                 marks.extend(figure.clearly_better.then_some("better"));
                 out += &format!(
-                    "| {} | {} | {name}{} | {} | {} | {} | {} | {} |\n",
+                    "| {} | {} | {name}{} | {} | {} | {} | {} | {} | {} |\n",
                     row.id,
                     row.model,
                     if figure.main { " *" } else { "" },
@@ -235,6 +239,7 @@ impl Report {
                     show(figure.gcc),
                     figure.target.clone().unwrap_or_default(),
                     marks.join(", "),
+                    figure.reason.as_deref().unwrap_or_default(),
                 );
             }
         }
