@@ -72,6 +72,7 @@ impl Shard {
             edges: BTreeSet::new(),
             edges_version: 0,
             queued: false,
+            media_due: None,
         });
         Ok(key)
     }

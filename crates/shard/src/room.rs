@@ -56,6 +56,8 @@ pub(crate) struct Room {
     pub(crate) edges_version: u64,
     /// Packets or events may wait in `media`.
     pub(crate) queued: bool,
+    /// The timer that is set for `media`.
+    pub(crate) media_due: Option<Instant>,
 }
 
 /// How often connection quality is judged. LiveKit's clients show it; faster would flicker.

@@ -152,6 +152,7 @@ impl Shard {
                 TimerOwner::Media(key) => {
                     if let Some(room) = self.rooms.get_mut(key) {
                         self.culprit = None;
+                        room.media_due = None;
                         room.media.handle_timeout(now);
                         room.queue(&mut self.dirty_rooms);
                     }
@@ -243,7 +244,10 @@ impl Shard {
     pub(crate) fn after_room(&mut self, key: RoomKey) {
         let Some(room) = self.rooms.get_mut(key) else { return };
         room.unqueued();
-        if let Some(deadline) = room.media.poll_timeout() {
+        let due = room.media.poll_timeout();
+        // Mostly as it was: then the timers, which are many, need not be searched.
+        if let Some(deadline) = due.filter(|_| due != room.media_due) {
+            room.media_due = due;
             self.timers.set(TimerOwner::Media(key), deadline);
         }
     }
