@@ -1,4 +1,4 @@
-//! A client whose path gets longer while it is used in full.
+//! A client whose path or line changes while it is used in full.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test takes an epoch")]
 
 use std::time::{Duration, Instant};
@@ -64,5 +64,25 @@ fn a_longer_path_is_not_taken_for_a_queue_for_long() {
         let target = call.estimator.estimate().target;
         assert!(target > Bitrate::kbps(1_900), "{longer} us longer: {target} after 10 s");
         assert!(target < Bitrate::kbps(2_100), "{longer} us longer: {target} after 10 s");
+    }
+}
+
+#[test]
+fn a_line_that_falls_to_a_third_is_given_way_to_with_the_first_packets_that_tell() {
+    for phase in [0, 10, 20, 30, 40] {
+        let mut call = Call::new(Bitrate::kbps(3_000));
+        call.run(10_000 + phase);
+        call.rate = 1_000_000.0;
+        // What is sent now arrives after 20 ms, is told up to 50 ms later and known another 20 ms later.
+        let mut after = 0;
+        while call.estimator.estimate().target > Bitrate::kbps(1_000) {
+            call.run(1);
+            after += 1;
+        }
+        assert!(after <= 140, "{after} ms after the fall, {phase} ms after a message");
+        assert!(call.estimator.estimate().pacing_rate < Bitrate::kbps(100), "video is held until more is told");
+        call.run(1_500);
+        let queue = call.free_at.saturating_sub(call.now);
+        assert!(queue < 60_000, "{queue} us of queue after it");
     }
 }
