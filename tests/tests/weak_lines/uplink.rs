@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use parlour_bot::direct::Role;
-use parlour_bot::media::{AudioConfig, VideoConfig};
+use parlour_bot::media::{AudioConfig, TrackKind, VideoConfig};
 use parlour_simnet::{HomeConfig, LinkConfig, Loss};
 
-use crate::{SESSION, World, during, good, line, told};
+use crate::{SESSION, World, during, good, line, told, track};
 
 #[test]
 fn a_voice_alone_on_a_weak_uplink_is_not_drowned_by_its_own_picture() {
@@ -46,5 +46,24 @@ fn a_medium_that_loses_packets_takes_nothing_from_the_picture() {
         // Of all three encodings together.
         let bound = world.bot(ann).endpoint.sent().bound_bps;
         assert!(bound.is_none_or(|bound| bound > 2.4e6), "{bound:?} at {:?}: {}", world.elapsed(), told(&video));
+    }
+}
+
+#[test]
+fn what_a_medium_loses_of_a_picture_is_asked_for_in_time() {
+    for seed in [20, 21] {
+        let mut world = World::new(seed).unwrap();
+        let office = world.add_home(HomeConfig { up: good(), down: good() });
+        let lossy = LinkConfig { loss: Loss::Bernoulli(0.05), ..line(4_000) };
+        let home = world.add_home(HomeConfig { up: lossy.clone(), down: lossy });
+        let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
+        let ann = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+        world.publish_video(ann, VideoConfig::default());
+        world.run_for(Duration::from_secs(3));
+        world.reset_received();
+        world.run_for(Duration::from_secs(60));
+        let video = track(&world, therapist, TrackKind::Video);
+        // The way is 40 ms; a round trip to ask again after a request that was lost would be 50 more.
+        assert!(video.latency.quantile(0.999) < Duration::from_millis(155), "{}", told(&video));
     }
 }

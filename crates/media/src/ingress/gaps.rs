@@ -1,7 +1,8 @@
 //! What is missing of one stream and when to ask its publisher for it (RFC 4585 section 6.2.1).
 //!
 //! A gap is asked for as soon as it is certain: at once on a path that never reordered, otherwise when as many later
-//! packets came, or as much time passed, as reordering took lately. Unanswered requests are repeated once per round trip.
+//! packets came, or as much time passed, as reordering took lately. Unanswered requests are repeated once per round trip, the
+//! first for a piece of a picture sooner.
 //! Requests are paid for by packets that arrive, so that heavy loss is not answered with heavy repair.
 
 use std::collections::VecDeque;
@@ -36,6 +37,10 @@ pub const INITIAL_RTT: Duration = Duration::from_millis(50);
 
 /// Requests for one packet are at least this far apart, so that a tiny or mismeasured round trip does no harm.
 const MIN_RETRY: Duration = Duration::from_millis(10);
+
+/// The first request for a piece of a picture is said twice, this far apart, where the answer cannot be here by then: a request
+/// that is lost costs a round trip, and one said twice next to nothing, as publishers answer once a round trip.
+const SAID_AGAIN: Duration = Duration::from_millis(15);
 
 /// And at most this far: after that the packet would be too late in any case.
 const MAX_RETRY: Duration = Duration::from_millis(400);
@@ -193,10 +198,16 @@ impl GapTracker {
     /// When a packet may be asked for (again).
     fn ready(&self, missing: &Missing, tolerance: &Tolerance, retry: Duration) -> Instant {
         match missing.asked {
+            Some(asked) if missing.tries == 1 && self.says_again(retry) => asked + SAID_AGAIN,
             Some(asked) => asked + retry,
             None if self.highest.unwrap_or(0).saturating_sub(missing.sequence) >= tolerance.packets => missing.since,
             None => missing.since + tolerance.time.max(Duration::from_millis(3)),
         }
+    }
+
+    /// Whether requests are said twice: there is credit for it, and the answer takes longer.
+    fn says_again(&self, retry: Duration) -> bool {
+        self.kind == MediaKind::Video && retry > 2 * SAID_AGAIN && self.credit > MAX_CREDIT / 2
     }
 
     /// Brings the next wake-up forward for what was never asked for; what was asked keeps its turn.
@@ -232,8 +243,8 @@ impl GapTracker {
                         *request = missing.sequence as u16;
                         count += 1;
                         self.credit -= CREDIT_PER_REQUEST;
-                        ready = now + retry;
                         self.note_asked(index, now);
+                        ready = self.missing.get(index).map_or(now, |asked| self.ready(asked, &tolerance, retry));
                     }
                     // No room or no credit: some packets later.
                     _ => ready = now + MIN_RETRY,
