@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parlour_bot::direct::Role;
 use parlour_bot::media::{AudioConfig, TrackKind, VideoConfig};
-use parlour_simnet::{HomeConfig, LinkConfig, Loss};
+use parlour_simnet::{HomeConfig, LinkConfig, Loss, Micros, RateSchedule};
 
 use crate::{SESSION, World, during, good, line, told, track};
 
@@ -65,5 +65,36 @@ fn what_a_medium_loses_of_a_picture_is_asked_for_in_time() {
         let video = track(&world, therapist, TrackKind::Video);
         // The way is 40 ms; a round trip to ask again after a request that was lost would be 50 more.
         assert!(video.latency.quantile(0.999) < Duration::from_millis(155), "{}", told(&video));
+    }
+}
+
+/// A minute of radio that stalls for 30 to 150 ms each second, and for 250 ms each tenth.
+fn radio(kbps: u64) -> LinkConfig {
+    let stalls: Vec<_> = (2..60u64)
+        .map(|second| {
+            let start = Micros::millis(second * 1_000 + second * 53 % 700);
+            let stall = Micros::millis(if second % 10 == 0 { 250 } else { 30 + second * 37 % 120 });
+            (start, Micros(start.0 + stall.0))
+        })
+        .collect();
+    let rate = RateSchedule::constant(kbps * 1_000).with_stalls(&stalls);
+    LinkConfig { rate: Some(rate), jitter: Micros::millis(10), ..line(kbps) }
+}
+
+#[test]
+fn radio_that_stalls_takes_little_or_nothing_from_the_picture() {
+    for (kbps, is_bounded) in [(8_000, false), (4_000, true)] {
+        let mut world = World::new(13).unwrap();
+        let office = world.add_home(HomeConfig { up: good(), down: good() });
+        let home = world.add_home(HomeConfig { up: radio(kbps), down: good() });
+        let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
+        let ann = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+        world.publish_audio(ann, AudioConfig::default());
+        world.publish_video(ann, VideoConfig::default());
+        world.run_for(Duration::from_secs(3));
+        let (_, video) = during(&mut world, therapist, 56);
+        let bound = world.bot(ann).endpoint.sent().bound_bps;
+        assert!(is_bounded || bound.is_none(), "{bound:?}");
+        assert!(video.bitrate_bps() > 1.6e6, "{kbps}: {bound:?} {}", told(&video));
     }
 }
