@@ -46,7 +46,7 @@ impl Shard {
         while outbox.has_room() {
             let Some(transmit) = room.media.poll_transmit(now, outbox.tail()) else { return true };
             // What is for one receiver comes in one run.
-            if !way.as_ref().is_some_and(|way| way.end == (transmit.to, transmit.leg)) {
+            if way.as_ref().is_none_or(|way| way.end != (transmit.to, transmit.leg)) {
                 way = Way::to((transmit.to, transmit.leg), &room.participants, &mut self.peers);
             }
             let Some(Way { peer, route, .. }) = &mut way else {
