@@ -165,7 +165,8 @@ impl RepairCache {
         let len = self.bytes.len();
         let span = self.marks.front().map_or(Duration::ZERO, |mark| now.since(mark.newest));
         let whole = self.history.as_secs_f64() / span.as_secs_f64().max(0.001);
-        let needed = ((self.written - self.oldest()) as f64 * whole) as usize + self.step;
+        // Age is known by the mark, so the last one is had twice.
+        let needed = ((self.written - self.oldest()) as f64 * whole) as usize + self.step / MARKS_PER_STEP;
         needed.clamp(len + self.step, len + len / 2 + self.step).next_multiple_of(self.step)
     }
 
