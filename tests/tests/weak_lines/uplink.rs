@@ -2,21 +2,42 @@
 
 use std::time::Duration;
 
-use parlour_bot::direct::Role;
-use parlour_bot::media::{AudioConfig, TrackKind, VideoConfig};
-use parlour_simnet::{HomeConfig, LinkConfig, Loss, Micros, RateSchedule};
+use parlour_bot::direct::{BotId, Role};
+use parlour_bot::media::{AudioConfig, VideoConfig};
+use parlour_simnet::{HomeConfig, HomeId, LinkConfig, Loss, Micros, RateSchedule};
 
-use crate::{SESSION, World, during, good, line, told, track};
+use crate::{SESSION, World, during, good, line, told};
+
+/// A therapist on a good line, and a client who publishes over this one.
+struct Call {
+    world: World,
+    therapist: BotId,
+    client: BotId,
+    home: HomeId,
+}
+
+fn call(seed: u64, line: HomeConfig) -> Call {
+    let mut world = World::new(seed).unwrap();
+    let office = world.add_home(HomeConfig { up: good(), down: good() });
+    let home = world.add_home(line);
+    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
+    let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    world.publish_audio(client, AudioConfig::default());
+    world.publish_video(client, VideoConfig::default());
+    Call { world, therapist, client, home }
+}
+
+fn up(up: LinkConfig) -> HomeConfig {
+    HomeConfig { up, down: good() }
+}
+
+fn lossy() -> LinkConfig {
+    LinkConfig { loss: Loss::Bernoulli(0.05), ..line(4_000) }
+}
 
 #[test]
 fn a_voice_alone_on_a_weak_uplink_is_not_drowned_by_its_own_picture() {
-    let mut world = World::new(11).unwrap();
-    let office = world.add_home(HomeConfig { up: good(), down: good() });
-    let home = world.add_home(HomeConfig { up: line(1_000), down: good() });
-    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-    let ann = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
-    world.publish_audio(ann, AudioConfig::default());
-    world.publish_video(ann, VideoConfig::default());
+    let Call { mut world, therapist, client, home } = call(11, up(line(1_000)));
     world.run_for(Duration::from_secs(6));
     let (audio, video) = during(&mut world, therapist, 30);
     let figures = format!("\n  audio {}\n  video {}", told(&audio), told(&video));
@@ -26,25 +47,18 @@ fn a_voice_alone_on_a_weak_uplink_is_not_drowned_by_its_own_picture() {
 
     let (now, (up, _)) = (world.now(), world.network.home_links(home));
     world.network.reconfigure(now, up, good());
-    let free = |world: &World| world.bot(ann).endpoint.sent().bound_bps.is_some_and(|bound| bound > 10e6);
-    assert!(world.run_until(Duration::from_secs(20), free), "{:?}", world.bot(ann).endpoint.sent().bound_bps);
+    let free = |world: &World| world.bot(client).endpoint.sent().bound_bps.is_some_and(|bound| bound > 10e6);
+    assert!(world.run_until(Duration::from_secs(20), free), "{:?}", world.bot(client).endpoint.sent().bound_bps);
 }
 
 #[test]
 fn a_medium_that_loses_packets_takes_nothing_from_the_picture() {
-    let mut world = World::new(12).unwrap();
-    let office = world.add_home(HomeConfig { up: good(), down: good() });
-    let lossy = LinkConfig { loss: Loss::Bernoulli(0.05), ..line(4_000) };
-    let home = world.add_home(HomeConfig { up: lossy, down: good() });
-    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-    let ann = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
-    world.publish_audio(ann, AudioConfig::default());
-    world.publish_video(ann, VideoConfig::default());
+    let Call { mut world, therapist, client, .. } = call(12, up(lossy()));
     world.run_for(Duration::from_secs(3));
     for _ in 0..60 {
         let (_, video) = during(&mut world, therapist, 1);
         // Of all three encodings together.
-        let bound = world.bot(ann).endpoint.sent().bound_bps;
+        let bound = world.bot(client).endpoint.sent().bound_bps;
         assert!(bound.is_none_or(|bound| bound > 2.4e6), "{bound:?} at {:?}: {}", world.elapsed(), told(&video));
     }
 }
@@ -52,17 +66,9 @@ fn a_medium_that_loses_packets_takes_nothing_from_the_picture() {
 #[test]
 fn what_a_medium_loses_of_a_picture_is_asked_for_in_time() {
     for seed in [20, 21] {
-        let mut world = World::new(seed).unwrap();
-        let office = world.add_home(HomeConfig { up: good(), down: good() });
-        let lossy = LinkConfig { loss: Loss::Bernoulli(0.05), ..line(4_000) };
-        let home = world.add_home(HomeConfig { up: lossy.clone(), down: lossy });
-        let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-        let ann = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
-        world.publish_video(ann, VideoConfig::default());
+        let Call { mut world, therapist, .. } = call(seed, HomeConfig { up: lossy(), down: lossy() });
         world.run_for(Duration::from_secs(3));
-        world.reset_received();
-        world.run_for(Duration::from_secs(60));
-        let video = track(&world, therapist, TrackKind::Video);
+        let (_, video) = during(&mut world, therapist, 60);
         // The way is 40 ms; a round trip to ask again after a request that was lost would be 50 more.
         assert!(video.latency.quantile(0.999) < Duration::from_millis(155), "{}", told(&video));
     }
@@ -84,13 +90,7 @@ fn radio(kbps: u64) -> LinkConfig {
 #[test]
 fn radio_that_stalls_takes_little_or_nothing_from_the_picture() {
     for kbps in [8_000, 4_000] {
-        let mut world = World::new(13).unwrap();
-        let office = world.add_home(HomeConfig { up: good(), down: good() });
-        let home = world.add_home(HomeConfig { up: radio(kbps), down: good() });
-        let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-        let ann = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
-        world.publish_audio(ann, AudioConfig::default());
-        world.publish_video(ann, VideoConfig::default());
+        let Call { mut world, therapist, .. } = call(13, up(radio(kbps)));
         world.run_for(Duration::from_secs(3));
         let (_, video) = during(&mut world, therapist, 56);
         eprintln!("{kbps}: {}", told(&video));
