@@ -24,7 +24,7 @@ pub enum Link {
     /// Not yet.
     Connecting { checks: Checks, handshake: Box<Handshake> },
     /// By DTLS.
-    Srtp { checks: Checks, inbound: Box<Inbound>, outbound: Box<Outbound>, reports: Reports },
+    Srtp { checks: Checks, inbound: Box<Inbound>, outbound: Box<Outbound>, reports: Box<Reports> },
 }
 
 /// What was counted while measuring.
@@ -113,7 +113,7 @@ impl Client {
         }
         let Some((inbound, outbound)) = keys else { return Ok(()) };
         let (inbound, outbound) = (Box::new(inbound), Box::new(outbound));
-        let reports = Reports::new(self.epoch, self.source.audio_ssrc);
+        let reports = Box::new(Reports::new(self.epoch, self.source.audio_ssrc));
         // Only the checks are needed from now on; a stand-in takes their place for a moment.
         let idle = Checks::new("", "", "", now);
         if let Link::Connecting { checks, .. } = &mut self.link {
