@@ -11,8 +11,8 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: web ## Build everything, start a server on http://localhost:7880 and print three join links
-	$(CARGO) build --release -p parlour-cli
-	$(PARLOUR)/release/parlour serve --config config/development.toml --demo
+	$(CARGO) build --profile trial -p parlour-cli
+	$(PARLOUR)/trial/parlour serve --config config/development.toml --demo
 
 build: web ## Build the server for use: target/release/parlour
 	$(CARGO) build --release -p parlour-cli
