@@ -146,3 +146,20 @@ fn everyone_sees_what_they_themselves_agreed_to() {
     stage.ok(A, SessionCommand::AgreeToRecording(true));
     assert_eq!((agreed(&stage, A), agreed(&stage, B)), ((true, Some(true)), (false, Some(false))));
 }
+
+#[test]
+fn who_sits_together_is_seen_by_the_two_and_by_who_leads() {
+    let mut stage = sealed();
+    let pairs = |stage: &Stage| [T, A, B, C].map(|who| view(stage, who).same_room.len());
+    let (a, b, how) = (A.identity(), B.identity(), SameRoom::Audio);
+    stage.ok(A, SessionCommand::SetSameRoom { a, b, how });
+    assert_eq!(pairs(&stage), [1, 0, 0, 0], "across the seal nobody knows of the other");
+    let check_in = view(&stage, T).check_ins.and_then(|check_ins| check_ins.first().map(|one| one.id));
+    stage.ok(T, SessionCommand::EndCheckIn(check_in.unwrap()));
+    stage.join(C);
+    stage.ok(T, SessionCommand::Admit(C.identity()));
+    assert_eq!(pairs(&stage), [1, 1, 1, 0]);
+    let told = view(&stage, B).same_room;
+    assert_eq!(told.iter().map(|pair| (&pair.a, &pair.b, pair.how)).next(), Some((&A.identity(), &B.identity(), how)));
+    assert_eq!([A, B, C].map(|who| view(&stage, who).therapist), [Some(TherapistState::Present); 3]);
+}
