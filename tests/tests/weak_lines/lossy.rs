@@ -3,22 +3,19 @@
 
 use std::time::Duration;
 
-use parlour_bot::direct::{Role, World};
+use parlour_bot::direct::World;
 use parlour_bot::media::{AudioConfig, TrackStats, VideoConfig};
 use parlour_media::{MediaConfig, MediaCounters};
 use parlour_simnet::{HomeConfig, LinkConfig, Loss};
 
-use crate::{SESSION, during, good, line, told};
+use crate::{during, line, seat, told};
 
 /// A minute of picture to a client whose line of this rate loses this share of all packets, both ways.
 fn seen(seed: u64, copies: bool, loss: f64, kbps: u64) -> (TrackStats, MediaCounters) {
     let media = MediaConfig { copies, ..MediaConfig::default() };
     let mut world = World::with_media(seed, media).unwrap();
-    let office = world.add_home(HomeConfig { up: good(), down: good() });
     let lossy = LinkConfig { loss: Loss::Bernoulli(loss), ..line(kbps) };
-    let home = world.add_home(HomeConfig { up: lossy.clone(), down: lossy });
-    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-    let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    let (therapist, client, _) = seat(&mut world, HomeConfig { up: lossy.clone(), down: lossy });
     world.publish_audio(therapist, AudioConfig::default());
     world.publish_video(therapist, VideoConfig::default());
     world.run_for(Duration::from_secs(10));

@@ -27,13 +27,19 @@ fn call(seed: u64, down: LinkConfig) -> (World, BotId, HomeId) {
 /// As [`call`], with this speech and this picture.
 fn call_with(seed: u64, speech: AudioConfig, picture: VideoConfig, down: LinkConfig) -> (World, BotId, HomeId) {
     let mut world = World::new(seed).unwrap();
-    let office = world.add_home(HomeConfig { up: good(), down: good() });
-    let home = world.add_home(HomeConfig { up: good(), down });
-    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-    let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    let (therapist, client, home) = seat(&mut world, HomeConfig { up: good(), down });
     world.publish_audio(therapist, speech);
     world.publish_video(therapist, picture);
     (world, client, home)
+}
+
+/// A therapist on a good line, and a client on this one.
+fn seat(world: &mut World, line: HomeConfig) -> (BotId, BotId, HomeId) {
+    let office = world.add_home(HomeConfig { up: good(), down: good() });
+    let home = world.add_home(line);
+    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
+    let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    (therapist, client, home)
 }
 
 fn track(world: &World, client: BotId, kind: TrackKind) -> TrackStats {

@@ -7,7 +7,7 @@ use parlour_bot::media::{AudioConfig, TrackKind, TrackStats, VideoConfig};
 use parlour_media::{MediaConfig, MediaCounters};
 use parlour_simnet::{HomeConfig, LinkConfig, Loss, Micros};
 
-use crate::{SESSION, during, good, line};
+use crate::{SESSION, during, good, line, seat};
 
 /// Five percent of all packets, in bursts: 80 ms of each 1.3 s lose eight of ten.
 fn bursts() -> Loss {
@@ -18,11 +18,8 @@ fn bursts() -> Loss {
 fn heard(seed: u64, audio: AudioConfig, copies: bool, down: LinkConfig) -> (TrackStats, MediaCounters) {
     let media = MediaConfig { copies, ..MediaConfig::default() };
     let mut world = World::with_media(seed, media).unwrap();
-    let office = world.add_home(HomeConfig { up: good(), down: good() });
     let up = LinkConfig { loss: Loss::None, rate: None, ..down.clone() };
-    let home = world.add_home(HomeConfig { up, down });
-    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-    let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    let (therapist, client, _) = seat(&mut world, HomeConfig { up, down });
     world.publish_audio(therapist, audio);
     world.publish_video(therapist, VideoConfig::default());
     world.run_for(Duration::from_secs(10));

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use parlour_bot::direct::{BotId, Role};
+use parlour_bot::direct::BotId;
 use parlour_bot::media::{AudioConfig, VideoConfig};
 use parlour_simnet::{HomeConfig, HomeId, LinkConfig, Loss, Micros, RateSchedule};
 
-use crate::{SESSION, World, during, good, line, told};
+use crate::{World, during, good, line, seat, told};
 
 /// A therapist on a good line, and a client who publishes over this one.
 struct Call {
@@ -18,10 +18,7 @@ struct Call {
 
 fn call(seed: u64, line: HomeConfig) -> Call {
     let mut world = World::new(seed).unwrap();
-    let office = world.add_home(HomeConfig { up: good(), down: good() });
-    let home = world.add_home(line);
-    let therapist = world.join(SESSION, "therapist", Role::Therapist, Some(office)).unwrap();
-    let client = world.join(SESSION, "ann", Role::Client, Some(home)).unwrap();
+    let (therapist, client, home) = seat(&mut world, line);
     world.publish_audio(client, AudioConfig::default());
     world.publish_video(client, VideoConfig::default());
     Call { world, therapist, client, home }
