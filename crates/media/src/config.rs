@@ -25,7 +25,8 @@ pub struct MediaConfig {
     pub repair_share: f64,
     /// Audio older than this is of no use to anybody and is not repeated.
     pub stale_audio: Duration,
-    /// Whether speech, repairs and the ends of pictures may be sent twice to receivers on lines that lose packets.
+    /// Whether speech, repairs and the ends of pictures may be sent twice to receivers on lines that lose packets, and speech
+    /// without its redundancy to those whose lines hardly carry it.
     pub copies: bool,
     /// How often publishers hear of the arrival of their packets (transport-wide feedback).
     pub feedback_interval: Duration,

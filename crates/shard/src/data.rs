@@ -1,8 +1,6 @@
 //! Messages of data channels. What a client sends is told to its own signalling, which knows the format; it comes back
 //! stamped, as a command, and goes to whoever the session's data edges allow.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use parlour_model::command::{DataChannel, OutgoingData};
 use parlour_model::{Edge, Event, Medium, ParticipantKey};
@@ -23,18 +21,15 @@ const EARLY_BYTES: usize = 256 * 1024;
 
 /// Reliable messages to someone who was let in a moment ago, until the channel opens: to the others they are here.
 #[derive(Default)]
-pub(crate) struct EarlyMessages {
-    messages: VecDeque<(Option<ParticipantKey>, Bytes)>,
-    bytes: usize,
-}
+pub(crate) struct EarlyMessages(Vec<(Option<ParticipantKey>, Bytes)>);
 
 impl EarlyMessages {
     /// False: there is no room.
     fn keep(&mut self, from: Option<ParticipantKey>, payload: &Bytes) -> bool {
-        let has_room = self.messages.len() < EARLY_MESSAGES && self.bytes + payload.len() <= EARLY_BYTES;
+        let bytes: usize = self.0.iter().map(|(_, kept)| kept.len()).sum();
+        let has_room = self.0.len() < EARLY_MESSAGES && bytes + payload.len() <= EARLY_BYTES;
         if has_room {
-            self.bytes += payload.len();
-            self.messages.push_back((from, payload.clone()));
+            self.0.push((from, payload.clone()));
         }
         has_room
     }
@@ -52,7 +47,7 @@ impl RoomContext<'_> {
         participant.transport.channel_opened(channel, peer, id);
         if participant.transport.outgoing(DataChannel::Reliable).is_some() {
             let early = std::mem::take(&mut participant.transport.early);
-            for (from, payload) in early.messages {
+            for (from, payload) in early.0 {
                 self.send_along_edge(from, key, DataChannel::Reliable, &payload);
             }
         }

@@ -44,20 +44,23 @@ impl RepairBudget {
 
     /// Takes `bytes` if they are there.
     pub fn take(&mut self, bytes: usize, now: Instant) -> bool {
-        self.fill(now);
-        let bytes = bytes as f64;
-        let enough = self.available >= bytes;
-        if enough {
-            self.available -= bytes;
-        }
-        enough
+        self.take_above(0.0, bytes, now)
     }
 
     /// Takes `bytes` for what nobody asked for: half of the allowance stays for what they will.
     pub fn take_spare(&mut self, bytes: usize, now: Instant) -> bool {
+        self.take_above(self.rate.over(WINDOW).as_bytes() as f64 / 2.0, bytes, now)
+    }
+
+    /// Takes `bytes` if so much is left after it.
+    fn take_above(&mut self, least: f64, bytes: usize, now: Instant) -> bool {
         self.fill(now);
-        let half = self.rate.over(WINDOW).as_bytes() as f64 / 2.0;
-        self.available - bytes as f64 >= half && self.take(bytes, now)
+        let left = self.available - bytes as f64;
+        let enough = left >= least;
+        if enough {
+            self.available = left;
+        }
+        enough
     }
 
     fn fill(&mut self, now: Instant) {

@@ -38,12 +38,12 @@ pub const INITIAL_RTT: Duration = Duration::from_millis(50);
 /// Requests for one packet are at least this far apart, so that a tiny or mismeasured round trip does no harm.
 const MIN_RETRY: Duration = Duration::from_millis(10);
 
+/// And at most this far: after that the packet would be too late in any case.
+const MAX_RETRY: Duration = Duration::from_millis(400);
+
 /// The first request for a piece of a picture is said twice, this far apart, where the answer cannot be here by then: a request
 /// that is lost costs a round trip, and one said twice next to nothing, as publishers answer once a round trip.
 const SAID_AGAIN: Duration = Duration::from_millis(15);
-
-/// And at most this far: after that the packet would be too late in any case.
-const MAX_RETRY: Duration = Duration::from_millis(400);
 
 /// Reordering deeper or longer than this is treated as loss.
 const MAX_REORDER: u64 = 32;

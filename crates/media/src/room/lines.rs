@@ -48,12 +48,12 @@ impl Room {
         let Some(estimation) = &mut participant.downlink.estimation else { return };
         estimation.handle_feedback(&mut self.lines, newest, feedback.arrivals(), now);
         self.judge_sharing(slot);
-        self.protect_speech(slot, now);
+        self.protect(slot, now);
         self.follow_shared(slot, now);
     }
 
-    /// Decides how speech to a receiver is protected from here on.
-    fn protect_speech(&mut self, slot: u16, now: Instant) {
+    /// Decides how speech and pictures to a receiver are protected from here on.
+    fn protect(&mut self, slot: u16, now: Instant) {
         let Some(participant) = self.participants.get(slot).filter(|_| self.config.copies) else { return };
         let downlink = &participant.downlink;
         let Some(estimation) = &downlink.estimation else { return };
