@@ -39,6 +39,8 @@ const QUEUE_MARGIN: f64 = 20_000.0;
 /// at once, and video is held (this share is left of it) until the next message tells more.
 const PLUNGED: f64 = 0.65;
 const PLUNGED_PACING: f64 = 0.05;
+/// Under this share of the best lately, the line was faster before.
+const FASTER_BEFORE: f64 = 0.85;
 /// Frames leave at this multiple of the rate (bandwidth.md, idea 2).
 const BURST_FACTOR: f64 = 1.5;
 /// And at this one when the line was faster a minute ago.
@@ -186,9 +188,7 @@ impl Control {
         match (self.silence, self.mode) {
             (Silence::No, Mode::Drain(draining)) if draining.just_plunged(self.last) => self.rate * PLUNGED_PACING,
             (Silence::No, Mode::Drain(_)) => (self.rate - self.unpaced).max(0.3 * self.rate) * 1.05,
-            (Silence::No, _) if self.capacity < self.best * 0.85 && self.queue < QUEUE_TARGET * 2.0 => {
-                self.rate * RECOVERY_FACTOR
-            }
+            (Silence::No, _) if self.was_faster() && self.queue < QUEUE_TARGET * 2.0 => self.rate * RECOVERY_FACTOR,
             (Silence::No, _) => self.rate * BURST_FACTOR,
             _ => 0.0,
         }
@@ -249,6 +249,11 @@ impl Control {
         }
         self.bound();
         self.consider_probe(seen.now, target);
+    }
+
+    /// Whether the line carried clearly more before.
+    fn was_faster(&self) -> bool {
+        self.capacity < self.best * FASTER_BEFORE
     }
 
     /// Whether the line fell, by the newest few packets.

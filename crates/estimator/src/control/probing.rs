@@ -40,8 +40,6 @@ const QUIET_FOR: u64 = 140_000;
 const QUIET_PAUSE: u64 = 700_000;
 const QUIET_STEP: f64 = 2.5;
 const QUIET_SECONDS: f64 = 0.03;
-/// What counts as faster before.
-const FASTER_BEFORE: f64 = 0.85;
 /// A probe that found this much more is followed by the next at once.
 const FOUND_MUCH: f64 = 1.2;
 /// Jitter makes 10 % of a probe; less is no reason to correct a capacity measured under load.
@@ -203,7 +201,7 @@ impl Control {
     fn is_quiet(&mut self, now: u64, target: f64) -> bool {
         let quiet = self.mode == Mode::Steady
             && !self.limited
-            && self.capacity < FASTER_BEFORE * self.best
+            && self.was_faster()
             && self.smooth.max(self.queue) < QUIET * target;
         self.probing.quiet_since = if quiet { self.probing.quiet_since.or(Some(now)) } else { None };
         let lasts = self.probing.quiet_since.is_some_and(|since| now.saturating_sub(since) >= QUIET_FOR);
