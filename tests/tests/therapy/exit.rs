@@ -62,7 +62,7 @@ fn trace(going: Going, (mut world, therapist, ann, ben): (World, BotId, BotId, B
     while world.now() < start + AFTER {
         world.run_for(Duration::from_millis(500));
         // What he sends meanwhile tells nothing either.
-        world.send(ben, Channel::Reliable, b"are you there");
+        assert!(world.send(ben, Channel::Reliable, b"are you there"));
         let json = serde_json::to_string(&view_of(&mut world, "ben", Role::Client)).unwrap();
         view.push(json);
     }

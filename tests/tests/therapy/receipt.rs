@@ -19,8 +19,9 @@ fn start(world: &mut parlour_bot::direct::World) -> CheckInReceipt {
 #[test]
 fn a_receipt_counts_what_had_gone_along_each_edge_and_stays_as_it_is() {
     let (mut world, _, ann, ben) = couple(51, open_door());
-    world.send(ann, Channel::Reliable, b"before");
+    assert!(world.send(ann, Channel::Reliable, b"before"));
     world.run_for(Duration::from_secs(1));
+    assert_eq!(world.bot(ben).messages.len(), 1);
     let mic = world.bot(ann).track_sid("mic-1").unwrap().clone();
     let receipt = start(&mut world);
     world.run_for(Duration::from_millis(1));

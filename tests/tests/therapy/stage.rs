@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use parlour_bot::direct::{BotId, Role, World, join};
+use parlour_bot::endpoint::Channel;
 use parlour_bot::media::{AudioConfig, VideoConfig};
 use parlour_model::command::Requester;
 use parlour_model::session::{SessionCommand, SessionPolicy, SessionReply, SessionSnapshot};
@@ -84,7 +85,9 @@ fn seat_couple(mut world: World) -> (World, BotId, BotId, BotId) {
         rule(&mut world, SessionCommand::Admit(Identity::from(identity)));
     }
     let everyone = [therapist, ann, ben];
-    let all = |world: &World| everyone.iter().all(|a| everyone.iter().all(|b| a == b || flows(world, *a, *b)));
+    let writes = |world: &World, bot| world.bot(bot).endpoint.has_channel(Channel::Reliable);
+    let receives = |world: &World, bot| everyone.iter().all(|from| *from == bot || flows(world, *from, bot));
+    let all = |world: &World| everyone.iter().all(|bot| writes(world, *bot) && receives(world, *bot));
     assert!(world.run_until(SETTLED, all), "not everyone receives everyone");
     (world, therapist, ann, ben)
 }
