@@ -92,3 +92,11 @@ class Seat:
 
     async def __aexit__(self, *_exc) -> None:
         await self.http.close()
+
+    async def is_seated(self) -> bool:
+        """Asks the server over the socket itself: one that was closed shows so only to who uses it."""
+        await self.socket.send_str(json.dumps({"ping": "1"}))
+        while (message := await self.socket.receive(timeout=WAIT)).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            if message.type == aiohttp.WSMsgType.TEXT and "pong" in json.loads(message.data):
+                return True
+        return False
