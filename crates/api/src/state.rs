@@ -18,7 +18,7 @@ use crate::metrics::ApiMetrics;
 use crate::recorder::Recorder;
 use crate::seal::Sealer;
 use crate::sessions::Unused;
-use crate::tickets::PassingTickets;
+use crate::tickets::{Codes, PassingTickets};
 use crate::touched::Touched;
 use crate::webhooks::{Couriers, WebhookRules};
 
@@ -41,6 +41,7 @@ pub struct Shared {
     pub(crate) touched: Touched,
     pub(crate) unused: Unused,
     pub(crate) passing: PassingTickets,
+    pub(crate) codes: Codes,
     pub(crate) news: News,
     pub(crate) webhooks: Couriers,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
@@ -144,6 +145,7 @@ impl ApiState {
             touched,
             unused: Unused::default(),
             passing: PassingTickets::default(),
+            codes: Codes::default(),
             news,
             webhooks,
         };

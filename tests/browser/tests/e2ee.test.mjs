@@ -1,6 +1,8 @@
 // End-to-end encryption: the server forwards frames that it cannot read.
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ALEX, openClinic } from "../harness/clinic.mjs";
+import { button } from "../harness/page.mjs";
 import { allPerceive, openStage, stands } from "../harness/stage.mjs";
 import { holds, until } from "../harness/until.mjs";
 
@@ -67,6 +69,12 @@ test("end-to-end encrypted call", async (t) => {
     const video = page.locator(".tile", { hasText: "anna" }).locator("video");
     const frames = () => video.evaluate((element) => element.getVideoPlaybackQuality().totalVideoFrames);
     await until("ben sees anna", async () => (await video.count()) === 1 && (await frames()) > 10, 30_000);
+
+    // A code that is typed has no room for the key: whoever came by it would see nobody.
+    await button(page, "More").click();
+    await button(page, "Continue on another device").click();
+    await page.getByRole("img", { name: "QR code with the link for the other device" }).waitFor();
+    assert.equal(await page.locator(".code").count(), 0, "there is only the link, with its key");
   });
 
   await t.test("nothing went elsewhere or wrong", () => stage.checkClean());

@@ -91,8 +91,9 @@ test("a link, a token and a bare code are told apart, and nothing else is taken"
   const token = `${part({})}.${part({ sub: "a", video: { room: "r" } })}.x`;
   assert.deepEqual(pick(parseLink("https://clinic.example/join#ticket=tk_abc&key=k")), { secret: "tk_abc", key: "k" });
   assert.deepEqual(pick(parseLink(" tk_abcdefghijklmnop ")), { secret: "tk_abcdefghijklmnop", key: null });
+  for (const code of ["ABCDE-FGH23", "abcde fgh23", " abcdefgh23 "]) assert.deepEqual(pick(parseLink(code)), { secret: code.trim(), key: null });
   assert.deepEqual(pick(parseLink(`#token=${token}`)), { session: "r", identity: "a", key: null });
-  for (const junk of ["", "hello", "https://clinic.example/", "https://clinic.example/join#", "two words of text here"]) {
+  for (const junk of ["", "hello", "https://clinic.example/", "https://clinic.example/join#", "ABCDE-FGH2", "ABCDE-FGH0I", "two words of text here"]) {
     assert.equal(parseLink(junk), null, junk);
   }
 

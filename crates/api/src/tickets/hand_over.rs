@@ -38,6 +38,9 @@ pub(super) fn operation() -> Operation {
 struct HandOverBody {
     /// The secret, for the other device.
     ticket: String,
+    /// The same, short enough to be typed: ten letters and digits, whose case does not matter, nor spaces and dashes
+    /// between them. `POST /v1/tickets/redeem` takes it in place of the ticket. A newer one takes its place.
+    code: String,
     /// No use from this time on, milliseconds since the Unix epoch.
     expires_at_ms: i64,
 }
@@ -53,10 +56,9 @@ async fn hand_over(
     commands::ask(&api, &session, Asked::by(&caller, SessionCommand::OfferHandOver, "hand_over"), arrived).await?;
     let now = now_ms();
     let ticket = DrawnTicket::new(&shown_name(&api, &session, identity).await, &api.signing.sealer)?;
-    let body = HandOverBody {
-        ticket: ticket.text,
-        expires_at_ms: now.saturating_add(i64::try_from(HAND_OVER_SECONDS * 1_000).unwrap_or_default()),
-    };
+    let expires_at_ms = now.saturating_add(i64::try_from(HAND_OVER_SECONDS * 1_000).unwrap_or_default());
+    let code = api.codes.draw((&session, identity), &ticket.text, (now, expires_at_ms))?;
+    let body = HandOverBody { ticket: ticket.text, code, expires_at_ms };
     let new = NewTicket {
         id: random_hex::<8>()?,
         session: session.clone(),
@@ -65,7 +67,7 @@ async fn hand_over(
         role: *role,
         hand_over: true,
         created_at_ms: now,
-        expires_at_ms: body.expires_at_ms,
+        expires_at_ms,
     };
     let (actor, reply) = (caller.subject(&api.pseudonyms), Reply::created(&body)?);
     match sessions::row(&api, &session).await {

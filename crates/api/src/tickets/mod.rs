@@ -3,6 +3,7 @@
 //! The secret in a link is drawn at random and kept only as its hash. Behind it, sealed under the server's key, is the
 //! name that others will see: so a name is in the link and in memory, and in no file.
 
+mod codes;
 mod drawn;
 mod hand_over;
 mod passing;
@@ -14,6 +15,7 @@ use parlour_store::{Action, AuditRecord, Change, NewTicket, SessionRow, StoreErr
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::codes::Codes;
 use self::drawn::{DrawnTicket, MAX_DISPLAY_NAME};
 pub(crate) use self::passing::PassingTickets;
 use crate::caller::Caller;

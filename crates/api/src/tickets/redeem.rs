@@ -35,7 +35,7 @@ pub(super) fn operation() -> Operation {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Redemption")]
 struct RedeemWords {
-    /// The secret, as it stood in the link.
+    /// The secret, as it stood in the link, or the code of a hand-over.
     #[schemars(length(min = 1, max = 512))]
     ticket: String,
 }
@@ -57,10 +57,10 @@ struct RedeemedBody {
 }
 
 async fn redeem(State(api): State<ApiState>, once: Once, Body(words): Body<RedeemWords>) -> Result<Reply, Problem> {
-    let text = words.ticket;
-    if text.is_empty() || text.len() > MAX_TICKET {
+    if words.ticket.is_empty() || words.ticket.len() > MAX_TICKET {
         return Err(Problem::from(Kind::OutOfRange).at("ticket"));
     }
+    let text = api.codes.ticket(&words.ticket, now_ms()).unwrap_or(words.ticket);
     let hash = SecretHash::of(text.as_bytes());
     // Guesses cost a look-up, never a write.
     let used = if let Some(ticket) = api.passing.take(hash, now_ms()) {

@@ -23,6 +23,13 @@ export interface Receipt {
   readonly at_ms: number;
 }
 
+/** A way to my own seat for another device, to scan and to type. */
+export interface HandOverTicket {
+  readonly ticket: string;
+  readonly code: string;
+  readonly expires_at_ms: number;
+}
+
 export class Session {
   readonly view = signal<SessionView | null>(null);
   readonly freshness = signal<Freshness>("opening");
@@ -207,8 +214,8 @@ export class Session {
   readonly signal = () => this.#post("/signal");
   readonly agreeToRecording = (agreed: boolean) => this.#put("/recording-agreement", { agreed });
 
-  async handOver(): Promise<{ ticket: string; expires_at_ms: number }> {
-    return (await this.#post("/hand-over")) as { ticket: string; expires_at_ms: number };
+  async handOver(): Promise<HandOverTicket> {
+    return (await this.#post("/hand-over")) as HandOverTicket;
   }
 }
 

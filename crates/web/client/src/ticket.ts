@@ -29,8 +29,12 @@ export const isInvitation = (link: Link): link is Invitation => "secret" in link
 const STORED = "parlour.ticket";
 /** JWTs of ours are about 500 bytes; anything beyond this is not one. */
 const MAX_TOKEN_LENGTH = 8192;
-/** The code under a hand-over's picture, typed or pasted without the rest of its link. */
-const CODE = /^[A-Za-z0-9._~-]{16,512}$/;
+/** A ticket, pasted without the rest of its link. */
+const TICKET = /^[A-Za-z0-9._~-]{16,512}$/;
+/** The code of a hand-over, once spaces and dashes are out of it. */
+const CODE = /^[a-hj-np-z2-9]{10}$/i;
+
+const isSecret = (typed: string): boolean => TICKET.test(typed) || CODE.test(typed.replace(/[\s-]/g, ""));
 
 function claims(token: string): Record<string, unknown> | null {
   const parts = token.split(".");
@@ -68,7 +72,7 @@ const invitation = (secret: string, key: string | null): Invitation => ({ secret
 /** Reads `#ticket=…` or `#token=…`, each with `[&key=…]`, of a link or of a fragment alone, or a bare code. */
 export function parseLink(link: string): Link | null {
   const hash = link.indexOf("#");
-  if (hash < 0) return CODE.test(link.trim()) ? invitation(link.trim(), null) : null;
+  if (hash < 0) return isSecret(link.trim()) ? invitation(link.trim(), null) : null;
   const values = new URLSearchParams(link.slice(hash + 1));
   const key = values.get("key");
   const secret = values.get("ticket")?.trim();

@@ -1,4 +1,4 @@
-// Going on with another device: a link that works once and for two minutes, as a picture to scan and as a code to copy.
+// Going on with another device: a link that works once and for two minutes, as a picture to scan, and a code to type.
 // This device stays in the call until the other one has taken the seat.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -11,7 +11,8 @@ import { Icon } from "./icons";
 
 interface Offer {
   readonly link: string;
-  readonly code: string;
+  /** `null`: what is typed cannot carry the key that the session is encrypted with. */
+  readonly code: string | null;
   readonly expiresAt: number;
 }
 
@@ -28,7 +29,8 @@ export function HandOver({ call, ticket, close }: { call: Call; ticket: Ticket; 
     const expiresAt = answer.expires_at_ms - session.skew;
     // The new device needs a moment after the link was used.
     call.handingOver(expiresAt - Date.now() + 60_000);
-    offer.value = { link: handOverLink(answer.ticket, ticket.key), code: answer.ticket, expiresAt };
+    const code = ticket.key === null ? answer.code : null;
+    offer.value = { link: handOverLink(answer.ticket, ticket.key), code, expiresAt };
   };
 
   useEffect(() => void ask(), []);
@@ -36,7 +38,7 @@ export function HandOver({ call, ticket, close }: { call: Call; ticket: Ticket; 
   return (
     <Dialog title={t("hand_over.title")} close={close}>
       <p>{t("hand_over.text")}</p>
-      {offer.value && <Shown key={offer.value.code} offer={offer.value} again={() => void ask()} />}
+      {offer.value && <Shown key={offer.value.link} offer={offer.value} again={() => void ask()} />}
       {failed.value && (
         <div class="problem" role="alert">
           <p>{t("hand_over.failed")}</p>
@@ -82,10 +84,12 @@ function Shown({ offer, again }: { offer: Offer; again: () => void }) {
         <rect width={size} height={size} fill="#fff" />
         <path d={path} fill="#000" shape-rendering="crispEdges" />
       </svg>
-      <label class="field">
-        <span>{t("hand_over.code")}</span>
-        <input type="text" readOnly value={offer.code} onFocus={(event) => event.currentTarget.select()} />
-      </label>
+      {offer.code && (
+        <div class="stack-small">
+          <p>{t("hand_over.code", { address: location.host })}</p>
+          <output class="code">{offer.code}</output>
+        </div>
+      )}
       <button class="secondary with-icon" type="button" onClick={() => void copy().catch(() => undefined)}>
         <Icon name={copied.value ? "done" : "copy"} />
         {t(copied.value ? "hand_over.copied" : "hand_over.copy")}
@@ -98,5 +102,8 @@ function Shown({ offer, again }: { offer: Offer; again: () => void }) {
   );
 }
 
+/** The server's clock comes in whole seconds, and the other device needs one to ask. */
+const MARGIN_MS = 2_000;
+
 /** Full and begun minutes, so that "1 minute" is the last thing said. */
-const minutesUntil = (at: number): number => Math.max(0, Math.ceil((at - Date.now()) / 60_000));
+const minutesUntil = (at: number): number => Math.max(0, Math.ceil((at - MARGIN_MS - Date.now()) / 60_000));

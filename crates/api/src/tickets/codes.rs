@@ -1,0 +1,120 @@
+//! Codes: a hand-over ticket for those who type, because the other device has no camera at hand. They live in memory and
+//! as long as their ticket; a restart leaves the picture to scan.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use parlour_model::{Identity, SessionId};
+use parlour_store::SecretHash;
+
+use crate::problem::Kind;
+use crate::seal::random;
+
+/// 32 signs, so that a random byte gives one without favour; those that are taken for each other (0 O, 1 I) are not
+/// among them.
+const SIGNS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// 50 bits. With a thousand codes out, who guesses from a thousand addresses at the rate of strangers
+/// (`stranger_requests_per_second`) finds one in about seven years.
+const LENGTH: usize = 10;
+
+/// Shown in two halves.
+const HALF: usize = LENGTH / 2;
+
+/// Codes at once: one for each seat that offers itself. Beyond this nobody gets one until others are over.
+const MAX: usize = 4_096;
+
+/// Those that were given out, by their hash.
+#[derive(Default)]
+pub(crate) struct Codes(Mutex<HashMap<SecretHash, Coded>>);
+
+struct Coded {
+    session: SessionId,
+    identity: Identity,
+    ticket: String,
+    expires_at_ms: i64,
+}
+
+impl Codes {
+    /// A code for this ticket, as it is shown; an earlier one of the same person is over. `Busy`: there are too many.
+    pub(super) fn draw(
+        &self,
+        (session, identity): (&SessionId, &Identity),
+        ticket: &str,
+        (now_ms, expires_at_ms): (i64, i64),
+    ) -> Result<String, Kind> {
+        let code: String = random::<LENGTH>()?.iter().map(|byte| char::from(SIGNS[usize::from(byte % 32)])).collect();
+        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.retain(|_, one| one.expires_at_ms > now_ms && (&one.session, &one.identity) != (session, identity));
+        if codes.len() >= MAX {
+            return Err(Kind::Busy);
+        }
+        let coded =
+            Coded { session: session.clone(), identity: identity.clone(), ticket: ticket.to_owned(), expires_at_ms };
+        codes.insert(SecretHash::of(code.as_bytes()), coded);
+        let (first, second) = code.split_at(HALF);
+        Ok(format!("{first}-{second}"))
+    }
+
+    /// The ticket that somebody means by what they typed. Using it up is the ticket's own matter.
+    pub(super) fn ticket(&self, typed: &str, now_ms: i64) -> Option<String> {
+        let code = read(typed)?;
+        let codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let coded = codes.get(&SecretHash::of(code.as_bytes()))?;
+        (coded.expires_at_ms > now_ms).then(|| coded.ticket.clone())
+    }
+}
+
+/// As people type: in either case, with spaces or dashes where they like them.
+fn read(typed: &str) -> Option<String> {
+    let signs = typed.chars().filter(|sign| !matches!(sign, ' ' | '-')).map(|sign| sign.to_ascii_uppercase());
+    let code: String = signs.take(LENGTH + 1).collect();
+    (code.len() == LENGTH && code.bytes().all(|sign| SIGNS.contains(&sign))).then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn draw(codes: &Codes, identity: &str, ticket: &str, times: (i64, i64)) -> Result<String, Kind> {
+        codes.draw((&"s".into(), &identity.into()), ticket, times)
+    }
+
+    #[test]
+    fn a_code_is_read_however_it_is_typed_until_it_is_over() {
+        let codes = Codes::default();
+        let code = draw(&codes, "a", "tk_a", (0, 10)).unwrap();
+        let bare = code.replace('-', "");
+        for typed in [code.clone(), bare.to_lowercase(), format!(" {} {} ", &bare[..3], &bare[3..])] {
+            assert_eq!(codes.ticket(&typed, 9).as_deref(), Some("tk_a"), "{typed}");
+        }
+        let doubled = bare.repeat(2);
+        for other in ["", "tk_a", &bare[1..], doubled.as_str(), "ÄÖÜÄÖ"] {
+            assert_eq!(codes.ticket(other, 9), None, "{other}");
+        }
+        assert_eq!(codes.ticket(&code, 10), None);
+    }
+
+    #[test]
+    fn a_newer_code_of_the_same_person_is_the_only_one() {
+        let codes = Codes::default();
+        let first = draw(&codes, "a", "tk_1", (0, 10)).unwrap();
+        let other = draw(&codes, "b", "tk_b", (0, 10)).unwrap();
+        let second = draw(&codes, "a", "tk_2", (0, 10)).unwrap();
+        assert_eq!(codes.ticket(&first, 0), None);
+        assert_eq!(codes.ticket(&other, 0).as_deref(), Some("tk_b"));
+        assert_eq!(codes.ticket(&second, 0).as_deref(), Some("tk_2"));
+    }
+
+    #[test]
+    fn at_the_bound_nobody_gets_one_until_others_are_over() {
+        let codes = Codes::default();
+        for number in 0..MAX {
+            draw(&codes, &number.to_string(), "tk", (0, 10)).unwrap();
+        }
+        assert_eq!(draw(&codes, "late", "tk", (9, 20)), Err(Kind::Busy));
+        assert!(draw(&codes, "late", "tk", (10, 20)).is_ok());
+    }
+}
