@@ -34,6 +34,8 @@ test("a client comes by a link and is let in", async (t) => {
   await t.test("then devices, and who one is", async () => {
     await alex.sees("Ready when you are, Alex");
     await until("the meter moves", async () => Number(await alex.page.getByRole("meter").getAttribute("aria-valuenow")) > 5);
+    // Nobody can hear anything yet: nothing may sound as if somebody did.
+    await alex.page.getByText("Your microphone works.").waitFor();
     await alex.checkView("device check");
     await alex.join();
   });
@@ -76,7 +78,7 @@ test("a client comes by a link and is let in", async (t) => {
     await alex.perceives();
   });
 
-  await t.test("one who is turned away reads so", async () => {
+  await t.test("one who is turned away reads so, and can be allowed back", async () => {
     const robin = await clinic.visit(session, ROBIN);
     await robin.agree();
     await robin.join();
@@ -85,6 +87,17 @@ test("a client comes by a link and is let in", async (t) => {
     await robin.sees("You were not let in");
     await robin.checkView("turned away");
     await until("the list is empty", async () => (await button(sanders.page, "Let in Robin").count()) === 0);
+
+    // A slip of the hand shuts nobody out for good.
+    await robin.press("Try again");
+    await robin.join();
+    await robin.page.getByText(/You were not let in/).waitFor();
+    await sanders.page.getByText("Turned away or removed").click();
+    await sanders.checkView("therapist with someone turned away");
+    await sanders.press("Allow back: Robin");
+    await until("nobody is turned away", async () => (await sanders.page.getByText("Turned away or removed").count()) === 0);
+    await robin.joinCall();
+    await sanders.says("You, Alex, and Robin can hear each other.");
   });
 
   await t.test("a link works once", async () => {

@@ -79,8 +79,37 @@ export function WaitingList({ session }: { session: Session }) {
           );
         })}
       </ul>
+      <Refused session={session} />
       <Message session={session} />
     </section>
+  );
+}
+
+/** Whom a slip of the hand, or a change of mind, can bring back. */
+function Refused({ session }: { session: Session }) {
+  const refused = session.view.value?.people?.filter(({ admission }) => admission === "denied" || admission === "removed");
+  if (!refused?.length) return null;
+  return (
+    <details class="fold">
+      <summary>{t("lead.refused")}</summary>
+      <ul class="plain">
+        {refused.map(({ identity }) => (
+          <li key={identity} class="person">
+            <p class="person-name">{session.nameOf(identity)}</p>
+            <div class="choices">
+              <CommandButton
+                session={session}
+                name={`admit ${identity}`}
+                label={t("lead.allow_back_name", { name: session.nameOf(identity) })}
+                give={() => session.admit(identity)}
+              >
+                {t("lead.allow_back")}
+              </CommandButton>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
