@@ -27,6 +27,15 @@ export async function checkFits(page) {
   assert.deepEqual((await look()).small, [], "buttons are large enough");
 }
 
+/** It is on the screen, and nothing lies over it. */
+export const inSight = (locator) =>
+  until(`${locator} is in sight`, () =>
+    locator.evaluate((element) => {
+      const { x, y, width, height } = element.getBoundingClientRect();
+      return element.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+    }),
+  );
+
 /** The picture of the person with this name moves. */
 export async function pictureMoves(page, name) {
   const video = page.locator(".tile", { hasText: name }).locator("video");

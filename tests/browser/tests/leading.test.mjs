@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openCouplesSession, SANDERS } from "../harness/clinic.mjs";
-import { assertSilent, recordSignalling } from "../harness/silence.mjs";
+import { inSight } from "../harness/page.mjs";
+import { assertSilent, assertTold, recordSignalling } from "../harness/silence.mjs";
 import { holds, until } from "../harness/until.mjs";
 
 /** From the answer to a command on, the picture that is decoded already may still be shown for this long. */
@@ -80,6 +81,7 @@ test("holding and talking in private", async (t) => {
     await Promise.all([robin.perceives(), alex.perceives(), sanders.perceives()]);
     await sanders.says("You, Alex, and Robin can hear each other.");
     assert.deepEqual((await robin.pictures()).sort(), ["Alex", "Dr. Sanders"]);
+    assertTold(frames, telling);
   });
 
   await t.test("a private conversation begins with one press, is confirmed, and nothing of it gets out", async () => {
@@ -103,13 +105,14 @@ test("holding and talking in private", async (t) => {
     await alex.says("Dr. Sanders and Robin can see and hear you.");
   });
 
-  await t.test("someone held gives a sign that only the therapist reads", async () => {
+  await t.test("someone held gives a sign that only the therapist reads, wherever in the panel they are", async () => {
     await sanders.press("Hold Alex");
     await alex.isOnHold();
+    await sanders.page.locator(".panel").evaluate((panel) => panel.scrollTo(0, panel.scrollHeight));
     await alex.press("Tell my therapist I need a pause");
     await alex.page.getByText("Your therapist knows.").waitFor();
     await alex.checkView("on hold, sign given");
-    await sanders.page.getByText("Alex asks for a pause.").first().waitFor();
+    await inSight(sanders.page.locator(".private .note", { hasText: "Alex asks for a pause." }));
     await sanders.checkView("therapist with a private sign");
     await sanders.press("Noted: Alex");
     await until("it is gone", async () => (await sanders.page.locator(".private").count()) === 0);

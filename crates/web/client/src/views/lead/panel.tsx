@@ -33,18 +33,20 @@ export function Panel({ call, end }: { call: Call; end: () => void }) {
   if (!view || !isOpen) return null;
   return (
     <aside ref={element} class="panel" aria-label={t("lead.panel")}>
-      <div class="panel-head">
-        <div>
-          <h2 ref={heading} tabIndex={-1}>
-            {t("lead.panel")}
-          </h2>
-          <TimeLeft session={session} />
+      <div class="panel-top">
+        <div class="panel-head">
+          <div>
+            <h2 ref={heading} tabIndex={-1}>
+              {t("lead.panel")}
+            </h2>
+            <TimeLeft session={session} />
+          </div>
+          <button class="icon-button" type="button" aria-label={t("lead.close")} onClick={() => (panelOpen.value = false)}>
+            <Icon name="close" />
+          </button>
         </div>
-        <button class="icon-button" type="button" aria-label={t("lead.close")} onClick={() => (panelOpen.value = false)}>
-          <Icon name="close" />
-        </button>
+        <PrivateNotes session={session} />
       </div>
-      <PrivateNotes session={session} />
       <Seal session={session} />
       <WaitingList session={session} />
       <People call={call} />
