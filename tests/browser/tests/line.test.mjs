@@ -12,6 +12,7 @@ const SAID = {
   "Your connection is good for sound and picture.": "Connection tested: good",
   "Your connection is good for sound. The picture will be simpler at times.":
     "Connection tested: good for sound, simpler picture",
+  "Your connection is very weak. Even sound may break up.": "Connection tested: very weak, have the telephone ready",
   "Your connection is weak. Sound will do, but pictures may pause.": "Connection tested: weak, pictures may pause",
 };
 

@@ -72,8 +72,8 @@ for (const { name, ...context } of VIEWS) {
       await page.locator(".tile", { hasText: "ingrid" }).getByText("Therapist").waitFor();
       await pictureMoves(page, "ingrid");
       await ingrid.perceives(anna);
-      const sound = await page.locator("audio").evaluateAll((all) => all.filter((audio) => !audio.paused).length);
-      assert.equal(sound, 1, "one sound is playing");
+      const playing = () => page.locator("audio").evaluateAll((all) => all.filter((audio) => !audio.paused).length);
+      await until("one sound is playing", async () => (await playing()) === 1);
     });
 
     await t.test("a third person makes two tiles", async () => {
