@@ -16,8 +16,10 @@ pub const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// What is left to speech however little of it there is just now.
 pub const SPEECH: Bitrate = Bitrate::kbps(64);
 
-/// Tenths of a second over which rates are taken: frames come in 33 ms, and a verdict should not wait for long.
+/// Looks over which rates are taken: frames come in 33 ms, and a verdict should not wait for long. Of less time than two
+/// there is none.
 const WINDOWS: usize = 3;
+const LEAST_SPAN: Duration = LOOK_INTERVAL.saturating_mul(2);
 
 /// A queue of this much, seen by everyone in every packet of a tenth of a second, is a standing one: the line is full.
 const FULL: Duration = Duration::from_millis(40);
@@ -28,6 +30,13 @@ const EMPTY: Duration = Duration::from_millis(15);
 /// Losses of this share beside a queue that is not empty are a short buffer's. Those without any queue are the medium's, or
 /// a policer's, of which a sender's own control learns as well.
 const OVERFLOW: f64 = 0.1;
+
+/// A line that carried more than this lately, without any queue, is not believed to carry less than a share of it before so
+/// many looks: whatever holds packets up for a moment (a radio, a busy processor) looks like a full line meanwhile, and what
+/// arrives then is not what it carries. What was carried counts for half after seven seconds.
+const FELL: f64 = 0.7;
+const SURE: usize = 5;
+const FORGOTTEN: f64 = 0.99;
 
 /// Of what the line carries, what is divided. A queue takes away what empties it in this time, down to a share.
 const USED: f64 = 0.93;
@@ -58,10 +67,13 @@ const LEAST: Bitrate = Bitrate::kbps(200);
 #[derive(Clone, Debug, Default)]
 pub struct HomeUplink {
     capacity: Option<Bitrate>,
-    bytes: [u64; WINDOWS],
+    /// Bytes of the last looks, and the time they came in.
+    looks: [(u64, Duration); WINDOWS],
+    /// The most that came through without a queue, lately.
+    carried: Bitrate,
     /// Looks in a row that showed a full line, and what it carried at first.
     full: usize,
-    first: Bitrate,
+    first: Option<Bitrate>,
     /// Looks in a row in which it was empty and used.
     calm: usize,
 }
@@ -80,11 +92,12 @@ impl HomeUplink {
 
     /// What all of them sent in one interval; how much they may send from now on, where that is known.
     fn observe(&mut self, sights: &[UplinkSight]) -> Option<Bitrate> {
-        self.bytes.rotate_right(1);
-        if let Some(newest) = self.bytes.first_mut() {
-            *newest = sights.iter().map(|sight| sight.bytes).sum();
+        self.looks.rotate_right(1);
+        if let Some(newest) = self.looks.first_mut() {
+            let span = sights.iter().map(|sight| sight.span).max().unwrap_or_default();
+            *newest = (sights.iter().map(|sight| sight.bytes).sum(), span);
         }
-        let rate = DataSize::bytes(self.bytes.iter().sum()).per(LOOK_INTERVAL * WINDOWS as u32);
+        let rate = self.arrives(WINDOWS).unwrap_or(Bitrate::ZERO);
         let sending = || sights.iter().filter(|sight| sight.received > 0);
         let share = |sight: &UplinkSight| sight.lost as f64 / (sight.lost + sight.received) as f64;
         let loss = sending().map(share).min_by(f64::total_cmp).unwrap_or(0.0);
@@ -94,18 +107,23 @@ impl HomeUplink {
         let queue = queues.min().unwrap_or_default();
         let is_full = queue > FULL || queue > EMPTY && loss > OVERFLOW;
         self.full = if is_full { self.full + 1 } else { 0 };
+        self.first = self.first.filter(|_| is_full);
         if self.full > NOT_THEIRS {
             self.capacity = None;
-        } else if self.full > 1 {
+        } else if let Some(arrives) = self.arrives(self.full).filter(|_| self.full > 1) {
             // What arrives meanwhile is what it carries.
-            let looks = self.full.min(WINDOWS);
-            let bytes = self.bytes.iter().take(looks).sum();
-            let arrives = DataSize::bytes(bytes).per(LOOK_INTERVAL * looks as u32);
-            self.first = if self.full == 2 { arrives } else { self.first };
-            self.capacity = Some(arrives.max(self.first.scaled(KEPT)));
+            let first = *self.first.get_or_insert(arrives);
+            if self.full >= SURE || arrives > self.carried.scaled(FELL) {
+                self.capacity = Some(arrives.max(first.scaled(KEPT)));
+            }
         }
         let tried = |capacity: &Bitrate| rate > capacity.scaled(USED * TRIED);
         let is_calm = queue < EMPTY;
+        self.carried = self.carried.scaled(FORGOTTEN).max(if is_calm { rate } else { Bitrate::ZERO });
+        if is_calm {
+            // What comes through an empty line is no more than it carries.
+            self.capacity = self.capacity.map(|capacity| capacity.max(rate));
+        }
         if let Some(capacity) = self.capacity.as_mut().filter(|capacity| is_calm && tried(capacity)) {
             self.calm += 1;
             let growth = if self.calm > GROWTH_AFTER { GROWTH_LATER } else { GROWTH };
@@ -117,6 +135,14 @@ impl HomeUplink {
         let share = (USED * (1.0 - drained)).max(DRAIN_FLOOR);
         self.capacity.map(|capacity| capacity.scaled(share))
     }
+
+    /// The rate at which bytes came in the last looks.
+    fn arrives(&self, looks: usize) -> Option<Bitrate> {
+        let looks = self.looks.iter().take(looks);
+        let span: Duration = looks.clone().map(|&(_, span)| span).sum();
+        let bytes = looks.map(|&(bytes, _)| bytes).sum();
+        (span >= LEAST_SPAN).then(|| DataSize::bytes(bytes).per(span))
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +151,8 @@ mod tests {
 
     fn sight(kbps: u64, queue_ms: u64, lost: u64) -> UplinkSight {
         let bytes = Bitrate::kbps(kbps).over(LOOK_INTERVAL).as_bytes();
-        UplinkSight { bytes, received: 100 - lost, lost, queue: Some(Duration::from_millis(queue_ms)), settled: true }
+        let queue = Some(Duration::from_millis(queue_ms));
+        UplinkSight { bytes, span: LOOK_INTERVAL, received: 100 - lost, lost, queue, settled: true }
     }
 
     fn kbps(rate: Option<Bitrate>) -> u64 {
@@ -189,6 +216,39 @@ mod tests {
         let looks = [sight(1_500, 3, 0), sight(0, 0, 0), sight(0, 0, 0), sight(2_000, 180, 0), sight(2_500, 5, 0)];
         let silent = |sight: UplinkSight| UplinkSight { received: sight.bytes.min(100), ..sight };
         assert!((0..10).all(|_| looks.iter().all(|&look| line.observe(&[silent(look)]).is_none())));
+    }
+
+    #[test]
+    fn packets_that_are_held_up_for_a_moment_do_not_make_a_line_slow() {
+        let mut line = HomeUplink::default();
+        assert!((0..20).all(|_| line.observe(&[sight(1_000, 3, 0), sight(900, 4, 0)]).is_none()));
+        assert!((0..3).all(|_| line.observe(&[sight(200, 50, 0), sight(150, 70, 0)]).is_none()));
+        assert_eq!(line.observe(&[sight(1_000, 3, 0), sight(900, 4, 0)]), None);
+        // A line that fell goes on like that.
+        let fell = (0..6).map(|_| kbps(line.observe(&[sight(400, 150, 0), sight(350, 160, 0)]))).last();
+        assert!(fell.is_some_and(|fell| (350..800).contains(&fell)), "{fell:?}");
+    }
+
+    #[test]
+    fn looks_that_follow_each_other_sooner_or_later_measure_the_same() {
+        let [sooner, later] = [40, 250].map(|span| {
+            let mut line = HomeUplink::default();
+            let span = Duration::from_millis(span);
+            let look = UplinkSight { bytes: Bitrate::kbps(1_500).over(span).as_bytes(), span, ..sight(0, 70, 0) };
+            (0..6).filter_map(|_| line.observe(&[look])).count();
+            line.capacity.map(|capacity| capacity.as_bps() / 1_000)
+        });
+        // Of less than two tenths of a second nothing is said.
+        assert_eq!((sooner, later), (None, Some(1_500)));
+    }
+
+    #[test]
+    fn what_comes_through_an_empty_line_is_carried() {
+        let mut line = HomeUplink::default();
+        assert!((0..6).any(|_| line.observe(&[sight(400, 90, 0)]).is_some()));
+        assert!(kbps(line.observe(&[sight(400, 5, 0)])) < 400);
+        let after = (0..4).map(|_| kbps(line.observe(&[sight(1_200, 5, 0)]))).last();
+        assert!(after.is_some_and(|after| after > 1_000), "{after:?}");
     }
 
     #[test]

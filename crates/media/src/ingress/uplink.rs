@@ -23,6 +23,8 @@ const SETTLES: Duration = Duration::from_secs(3);
 pub struct UplinkSight {
     /// Bytes on the wire.
     pub bytes: u64,
+    /// The time they came in: since the last look, or since the first packet.
+    pub span: Duration,
     /// Packets that came.
     pub received: u64,
     /// Numbers that were passed over and did not come.
@@ -41,6 +43,8 @@ pub struct UplinkMeter {
     numbers: Unwrapper,
     highest: Option<u64>,
     sight: UplinkSight,
+    /// The last look, or the first packet.
+    since: Option<Instant>,
     /// Arrival less sending, in ticks, relative to the first packet: smallest of this span and of the last.
     origin: Option<i64>,
     bases: [Option<i64>; 2],
@@ -58,6 +62,7 @@ impl UplinkMeter {
             numbers: Unwrapper::new(),
             highest: None,
             sight: UplinkSight::default(),
+            since: None,
             origin: None,
             bases: [None; 2],
             base_since: now,
@@ -68,6 +73,7 @@ impl UplinkMeter {
 
     /// A packet of `len` bytes came.
     pub fn handle_packet(&mut self, number: Option<u16>, sent: Option<AbsSendTime>, len: usize, now: Instant) {
+        self.since.get_or_insert(now);
         self.sight.bytes += (len + BELOW_RTP) as u64;
         self.sight.received += 1;
         if let Some(number) = number.map(|number| self.numbers.unwrap(number)) {
@@ -108,7 +114,9 @@ impl UplinkMeter {
             let ticks = delay.saturating_sub(base).max(0).unsigned_abs();
             Duration::from_micros(ticks * 1_000_000 / TICKS.unsigned_abs())
         });
-        UplinkSight { queue, settled, ..std::mem::take(&mut self.sight) }
+        let since = self.since.as_mut().map(|since| std::mem::replace(since, now));
+        let span = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        UplinkSight { span, queue, settled, ..std::mem::take(&mut self.sight) }
     }
 }
 
@@ -142,7 +150,9 @@ mod tests {
         }
         let queue = meter.take(epoch()).queue.map(|queue| queue.as_millis());
         assert!(queue.is_some_and(|queue| (79..=81).contains(&queue)), "{queue:?}");
-        assert_eq!(meter.take(epoch()), UplinkSight::default());
+        let now = epoch();
+        meter.take(now);
+        assert_eq!(meter.take(now), UplinkSight::default());
     }
 
     #[test]

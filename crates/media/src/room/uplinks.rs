@@ -27,9 +27,10 @@ impl Uplinks {
         self.next
     }
 
-    /// Who publishes from where has changed.
+    /// Who publishes from where has changed. Looks go on in their time: what comes between two that follow each other at
+    /// once says little of a rate.
     pub fn look(&mut self, now: Instant) {
-        self.next = Some(now);
+        self.next.get_or_insert(now);
     }
 }
 
