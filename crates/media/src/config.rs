@@ -34,7 +34,8 @@ pub struct MediaConfig {
     pub report_interval: Duration,
     /// How long a layer that nobody takes is still asked for.
     pub dynacast_delay: Duration,
-    /// A layer without packets for this long is dead if another layer of the same publication lives.
+    /// A layer without packets for so long has stopped if frames of another layer of the same publication come, whatever its
+    /// own frames were like until then; most are known to have stopped sooner (`publication/life.rs`).
     pub layer_timeout: Duration,
     /// Whether what a receiver's line carries is estimated from its transport-wide feedback. Without it, and for clients
     /// that agreed to send none, the budget is `budget`.

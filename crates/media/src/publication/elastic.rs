@@ -129,7 +129,7 @@ impl Publication {
         }
         let Some(asked) = self.elastic.asked else { return false };
         // What is remembered of a layer that is off is no disobedience.
-        let sent = self.encoding(asked.layer).map(|encoding| now.saturating_duration_since(encoding.last_packet));
+        let sent = self.encoding(asked.layer).map(|encoding| encoding.life.silence(now));
         let ignored = sent.is_some_and(|silence| silence < SENDS)
             && self.measured_rate(asked.layer).is_some_and(|rate| rate > asked.rate.scaled(DISOBEYS));
         if !ignored || now.saturating_duration_since(asked.since) < TIME_TO_FOLLOW {

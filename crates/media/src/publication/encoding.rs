@@ -9,6 +9,7 @@ use crate::inbound::Inbound;
 use crate::ingress::{Arrival, GapTracker, KeyframeMethod, KeyframeRequests, Repair, SourceStatistics};
 use crate::publication::cache::RepairCache;
 use crate::publication::clock::SenderClock;
+use crate::publication::life::Life;
 use crate::publication::meter::RateMeter;
 use crate::spec::IngressSection;
 
@@ -29,7 +30,7 @@ pub(crate) struct Encoding {
     pub statistics: SourceStatistics,
     pub gaps: GapTracker,
     pub keyframes: KeyframeRequests,
-    pub last_packet: Instant,
+    pub life: Life,
     /// Added to the numbers of the statistics: they begin anew with a new SSRC, ours never go back. Whole cycles, so
     /// that the lower sixteen bits stay those on the wire.
     offset: u64,
@@ -54,7 +55,7 @@ impl Encoding {
             statistics: SourceStatistics::new(section.codec.clock_rate()),
             gaps: gap_tracker(section),
             keyframes: KeyframeRequests::new(KeyframeMethod::negotiated(section.pli, section.fir)),
-            last_packet: now,
+            life: Life::new(now),
             offset: 0,
             repaired: 0,
             judged: (0, 0),
@@ -116,14 +117,10 @@ impl Encoding {
         lost as f32 / since as f32
     }
 
-    /// Counts a packet; whether it is the first after the layer was taken for dead.
+    /// Counts a packet; whether the layer was taken for stopped until now.
     pub fn note_packet(&mut self, packet: &Inbound, timeout: Duration) -> bool {
-        // Packets come in batches of one instant.
-        let revived =
-            packet.arrived != self.last_packet && packet.arrived.saturating_duration_since(self.last_packet) >= timeout;
-        self.last_packet = packet.arrived;
         self.meter.count(packet);
-        revived
+        self.life.handle_packet(packet, timeout)
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod dynacast;
 pub(crate) mod elastic;
 pub(crate) mod encoding;
+pub(crate) mod life;
 pub(crate) mod meter;
 
 use std::time::{Duration, Instant};
@@ -18,9 +19,6 @@ use crate::publication::dynacast::{Dynacast, LAYERS};
 use crate::publication::elastic::Elastic;
 pub(crate) use crate::publication::encoding::Encoding;
 use crate::spec::{IngressSection, layer_of_quality, layer_of_rid};
-
-/// A layer without a packet for so long is not fresh; see [`Publication::is_alive`].
-const FRESH: Duration = Duration::from_millis(500);
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -101,12 +99,20 @@ impl Publication {
         self.section.layers.iter().find(|spec| layer_of_quality(spec.quality) == layer)
     }
 
-    /// Packets of this layer arrive. A layer is not called dead because all of them are silent: then the camera is off,
+    /// This layer can be shown. A layer does not count as stopped because all of them are silent: then the camera is off,
     /// or the line is, and falling down would help nobody.
-    pub fn is_alive(&self, layer: u8, timeout: Duration, now: Instant) -> bool {
-        let Some(encoding) = self.encoding(layer) else { return false };
-        let age = |encoding: &Encoding| now.saturating_duration_since(encoding.last_packet);
-        age(encoding) < timeout || !self.encodings.iter().flatten().any(|other| age(other) < FRESH)
+    pub fn is_alive(&self, layer: u8) -> bool {
+        self.encoding(layer).is_some_and(|encoding| encoding.life.flows())
+    }
+
+    /// A frame of this layer began; whether another one is seen by it to have stopped.
+    pub fn pass(&mut self, layer: u8, timeout: Duration, now: Instant) -> bool {
+        let mut stopped = false;
+        for (other, encoding) in (0u8..).zip(&mut self.encodings) {
+            let Some(encoding) = encoding.as_mut().filter(|_| other != layer) else { continue };
+            stopped |= encoding.life.handle_other(layer, self.dynacast.is_told(other), timeout, now);
+        }
+        stopped
     }
 
     /// How many ticks a packet of `layer` is after a timestamp of `earlier`, by the sender's clocks.

@@ -130,10 +130,8 @@ impl Room {
 
     fn aim_stream(&mut self, receiver: u16, plan: Plan, granted: (Option<Step>, Option<Bitrate>), now: Instant) {
         let (step, room) = granted;
-        let timeout = self.config.layer_timeout;
         let Some(publication) = self.publications.get(plan.publication) else { return };
-        let target =
-            step.map(|step| living(publication, step.target, |layer| publication.is_alive(layer, timeout, now)));
+        let target = step.map(|step| living(publication, step.target));
         let Some(participant) = self.participants.get_mut(receiver) else { return };
         let key = participant.key;
         let Some(stream) = participant.downlink.streams.get_mut(usize::from(plan.stream)) else { return };
@@ -190,11 +188,12 @@ impl Room {
 }
 
 /// The layer to go for: the one granted if it arrives, else the best below it that does, else the least above.
-fn living(publication: &Publication, granted: Target, alive: impl Fn(u8) -> bool) -> Target {
-    if alive(granted.layer) {
+fn living(publication: &Publication, granted: Target) -> Target {
+    if publication.is_alive(granted.layer) {
         return granted;
     }
-    let layers = || publication.layers().into_iter().map(|Layer(layer)| layer).filter(|&layer| alive(layer));
+    let layers =
+        || publication.layers().into_iter().map(|Layer(layer)| layer).filter(|&layer| publication.is_alive(layer));
     let below = layers().filter(|&layer| layer < granted.layer).max();
     let above = layers().find(|&layer| layer > granted.layer);
     match below.or(above) {

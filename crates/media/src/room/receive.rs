@@ -96,8 +96,10 @@ impl Room {
             frame: Frame::read(codec, parsed.payload),
         };
         let revived = encoding.note_packet(&packet, self.config.layer_timeout);
+        let passes = packet.frame.start && path == Path::Direct && codec != Codec::Opus;
         let gap_due = encoding.gaps.poll_timeout();
         let needs_nack = gap_due.is_some_and(|due| due <= now);
+        let stopped = passes && publication.pass(place.layer, self.config.layer_timeout, now);
         self.wake.no_later_than(gap_due);
         self.counters.packets_in += 1;
         self.counters.bytes_in += bytes_len(parsed) as u64;
@@ -106,8 +108,8 @@ impl Room {
         if needs_nack {
             self.request_missing(place.publication, place.layer, now);
         }
-        if (is_new || revived) && codec != Codec::Opus {
-            // A layer that was not there is: someone may have waited for it.
+        if (is_new || revived || stopped) && codec != Codec::Opus {
+            // A layer that was not there is, or the other way round: someone may have waited for it, or will.
             self.wake = Wake::Unknown;
             self.aim_audience(place.publication, now);
             self.cap_publisher(place.owner, now);

@@ -111,7 +111,61 @@ fn a_dead_layer_is_left_and_taken_up_again_when_it_returns() {
     simulcast.film(&mut stage, 75);
     assert_eq!(simulcast.film_and_look(&mut stage), 1);
     simulcast.sending[2] = true;
-    simulcast.film(&mut stage, 30);
+    // It stopped soon after it began, so it has to hold first.
+    simulcast.film(&mut stage, 120);
+    assert_eq!(simulcast.film_and_look(&mut stage), 2);
+}
+
+#[test]
+fn a_layer_that_stops_is_replaced_before_its_picture_stands_still_for_long() {
+    for (spacing, most) in [(33, 300), (50, 350), (100, 550)] {
+        let mut stage = Stage::watching(&["q", "h", "f"]);
+        let mut simulcast = Simulcast { spacing: Duration::from_millis(spacing), ..Simulcast::new() };
+        simulcast.film(&mut stage, 100);
+        assert_eq!(simulcast.film_and_look(&mut stage), 2);
+        simulcast.sending[2] = false;
+        let since = stage.now;
+        while stage.camera().is_empty() {
+            simulcast.film(&mut stage, 1);
+            assert!(stage.now - since <= Duration::from_millis(most), "{:?} at {spacing} ms", stage.now - since);
+        }
+    }
+}
+
+#[test]
+fn a_line_that_stalls_and_a_camera_that_stutters_switch_no_layers() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 60);
+    let (switches, asked) = (stage.room.counters().layer_switches, stage.room.counters().keyframe_requests_out);
+    for stall in [0, 150, 320, 700, 0, 1_500] {
+        stage.pass(Duration::from_millis(stall));
+        // Frames that waited come at once.
+        simulcast.spacing = Duration::from_millis(1);
+        simulcast.film(&mut stage, stall as usize / 33);
+        simulcast.spacing = FRAME;
+        simulcast.film(&mut stage, 20);
+        simulcast.spacing = Duration::from_millis(stall);
+        simulcast.film(&mut stage, 2);
+    }
+    let counters = stage.room.counters();
+    assert_eq!((counters.layer_switches, counters.keyframe_requests_out), (switches, asked));
+}
+
+#[test]
+fn a_layer_that_comes_and_goes_switches_once_and_not_each_time() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast::new();
+    simulcast.film(&mut stage, 60);
+    let switches = stage.room.counters().layer_switches;
+    for _ in 0..10 {
+        simulcast.sending[2] = false;
+        simulcast.film(&mut stage, 40);
+        simulcast.sending[2] = true;
+        simulcast.film(&mut stage, 60);
+    }
+    assert_eq!(stage.room.counters().layer_switches, switches + 1);
+    simulcast.film(&mut stage, 120);
     assert_eq!(simulcast.film_and_look(&mut stage), 2);
 }
 
