@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ALEX, onNow, openClinic, ROBIN, SANDERS } from "../harness/clinic.mjs";
 import { checkAccessible } from "../harness/axe.mjs";
-import { button, checkFits } from "../harness/page.mjs";
+import { button, checkFits, inSight } from "../harness/page.mjs";
 import { until } from "../harness/until.mjs";
+import { Visitor } from "../harness/visitor.mjs";
 
 const CONSENT = { id: "2026-03", text: "What we tell each other stays between us.\n\nNothing is recorded." };
 const BACKUP = { text: "We go on by telephone.", phone: "+47 22 00 00 00" };
@@ -111,6 +112,28 @@ test("a client comes by a link and is let in", async (t) => {
 
   await t.test("nothing went elsewhere or wrong", () => clinic.checkClean());
 });
+
+test("who is early, without camera and microphone, on a phone, reads what is so without looking for it", async (t) => {
+  const clinic = await openClinic(t);
+  const inTwoDays = Date.now() + 2 * 86_400_000;
+  const session = await clinic.session({ schedule: { starts_at_ms: inTwoDays, planned_minutes: 50, opens_minutes_before: 15 } });
+  const page = await clinic.chromium.open(`${clinic.server.page}/`, { viewport: { width: 360, height: 740 } });
+  await page.addInitScript(() => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+  });
+  await page.goto(await clinic.invite(session, ALEX));
+  const day = new Intl.DateTimeFormat("en", { weekday: "long", timeZone: await zone(page) }).format(inTwoDays);
+  await inSight(page.getByText(new RegExp(`^Planned for ${day}`)));
+  await inSight(page.getByText(/^The browser was not allowed to use your camera or microphone/));
+  const alex = new Visitor(page, "alex", "Alex");
+  await alex.checkView("device check without devices");
+  await alex.join();
+  await inSight(page.getByText(/^The session is not open yet/));
+  await alex.checkView("too early");
+  await clinic.checkClean();
+});
+
+const zone = (page) => page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone);
 
 test("the way in, in each language", async (t) => {
   const clinic = await openClinic(t);

@@ -1,8 +1,9 @@
 // A therapist leads a couples session from the page: who is heard, who sits together, time, door and end.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { onNow, openCouplesSession, ROBIN } from "../harness/clinic.mjs";
-import { button } from "../harness/page.mjs";
+import { checkAccessible } from "../harness/axe.mjs";
+import { ALEX, onNow, openCouplesSession, ROBIN } from "../harness/clinic.mjs";
+import { button, inSight } from "../harness/page.mjs";
 import { until } from "../harness/until.mjs";
 
 test("voices, time and door", async (t) => {
@@ -58,9 +59,11 @@ test("voices, time and door", async (t) => {
   await t.test("locked, nobody new comes in; the refusal is in words", async () => {
     await sanders.press("Lock");
     await sanders.page.getByText("Locked: nobody new comes in.").waitFor();
-    const kim = await clinic.visit(session, { identity: "kim", name: "Kim", role: "client" });
+    const phone = { viewport: { width: 360, height: 740 } };
+    const kim = await clinic.visit(session, { identity: "kim", name: "Kim", role: "client" }, phone);
     await kim.join();
-    await kim.page.getByText(/The session is locked/).waitFor();
+    await inSight(kim.page.getByText(/The session is locked/));
+    await kim.checkView("a locked door");
     await sanders.press("Unlock");
     await sanders.page.getByText("Open: people may come to the waiting room.").waitFor();
   });
@@ -92,13 +95,18 @@ test("voices, time and door", async (t) => {
     await sanders.says("You and Alex can hear each other.");
   });
 
-  await t.test("the end is for everybody", async () => {
+  await t.test("the end is for everybody, and for who comes later", async () => {
+    const late = await clinic.invite(session, ALEX);
     await button(sanders.page, "End for everybody").first().click();
     await sanders.page.getByRole("dialog", { name: "Leave the session?" }).waitFor();
     await sanders.checkView("the question before ending");
     await sanders.page.getByRole("dialog").getByRole("button", { name: "End for everybody" }).click();
     await Promise.all([sanders.sees("The session has ended"), alex.sees("The session has ended")]);
     await alex.checkView("ended");
+    const page = await clinic.chromium.open(late);
+    await page.getByRole("heading", { name: "The session has ended" }).waitFor();
+    await checkAccessible(page, "a link to what has ended");
+    assert.equal(await page.getByText("Each link works once").count(), 0, "it is not the link that is wrong");
   });
 
   await t.test("nothing went elsewhere or wrong", () => clinic.checkClean());

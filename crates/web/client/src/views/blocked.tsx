@@ -1,8 +1,11 @@
 // A link that leads nowhere: why, and what to do about it.
 import { t, type TextKey } from "../texts";
+import { Ended } from "./ended";
 import { Page } from "./page";
 
+/** `again`: what may help later. Where the session is over, nothing is wrong with the link. */
 export function Blocked({ problem, again }: { problem: TextKey; again: (() => void) | null }) {
+  if (problem === "ended.over_title") return <Ended how="over" view={null} rejoin={() => undefined} />;
   return (
     <Page title={t(again ? "blocked.title_later" : "blocked.title")}>
       <p class="lead" role="alert">

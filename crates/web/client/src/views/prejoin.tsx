@@ -31,10 +31,19 @@ export function Prejoin({ ticket, view, preview, line, joining, problem, join }:
   const role = roleWord(ticket.role);
   // Therapists know their line, and ask when they wonder.
   const isTested = ticket.role === "client" || ticket.role === "guest";
-  const trouble = problem || (preview.problem.value ? t(preview.problem.value) : "");
+  const trouble = preview.problem.value;
   const title = ticket.name ? t("prejoin.title_name", { name: ticket.name }) : t("prejoin.title");
   return (
     <Page title={title} wide={preview.hasMicrophone}>
+      <Planned view={view} />
+      {trouble && (
+        <div class="problem" role="alert">
+          <p>{t(trouble)}</p>
+          <button class="secondary" type="button" onClick={() => void preview.start()}>
+            {t("prejoin.retry")}
+          </button>
+        </div>
+      )}
       <div class={preview.hasMicrophone ? "prejoin" : "stack"}>
         {preview.hasMicrophone && (
           <div class="stack">
@@ -47,20 +56,15 @@ export function Prejoin({ ticket, view, preview, line, joining, problem, join }:
           </div>
         )}
         <section class="stack" aria-label={t("prejoin.devices")}>
-          <Planned view={view} />
           {role && <p class="lead">{t("prejoin.role", { role })}</p>}
-          {trouble && (
-            <div class="problem" role="alert">
-              <p>{trouble}</p>
-              {preview.problem.value && (
-                <button class="secondary" type="button" onClick={() => void preview.start()}>
-                  {t("prejoin.retry")}
-                </button>
-              )}
-            </div>
-          )}
           {preview.hasMicrophone && <Devices preview={preview} />}
           <div class="join">
+            {/* Beside the button that was pressed: it stays in sight on a phone, what is above it does not. */}
+            {problem && (
+              <p class="problem" role="alert">
+                {problem}
+              </p>
+            )}
             <button
               class="primary"
               type="button"
