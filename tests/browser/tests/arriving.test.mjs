@@ -125,6 +125,7 @@ test("who is early, without camera and microphone, on a phone, reads what is so 
   const day = new Intl.DateTimeFormat("en", { weekday: "long", timeZone: await zone(page) }).format(inTwoDays);
   await inSight(page.getByText(new RegExp(`^Planned for ${day}`)));
   await inSight(page.getByText(/^The browser was not allowed to use your camera or microphone/));
+  await inSight(button(page, "Join the session"));
   const alex = new Visitor(page, "alex", "Alex");
   await alex.checkView("device check without devices");
   await alex.join();

@@ -58,25 +58,25 @@ export function Prejoin({ ticket, view, preview, line, joining, problem, join }:
         <section class="stack" aria-label={t("prejoin.devices")}>
           {role && <p class="lead">{t("prejoin.role", { role })}</p>}
           {preview.hasMicrophone && <Devices preview={preview} />}
-          <div class="join">
-            {/* Beside the button that was pressed: it stays in sight on a phone, what is above it does not. */}
-            {problem && (
-              <p class="problem" role="alert">
-                {problem}
-              </p>
-            )}
-            <button
-              class="primary"
-              type="button"
-              disabled={joining || preview.starting.value}
-              aria-busy={joining}
-              onClick={join}
-            >
-              {joining ? t("prejoin.joining") : t("prejoin.join")}
-            </button>
-            <p class="quiet">{t("prejoin.unseen")}</p>
-          </div>
         </section>
+        <div class="join">
+          {/* Beside the button that was pressed: it stays in sight on a phone, what is above it does not. */}
+          {problem && (
+            <p class="problem" role="alert">
+              {problem}
+            </p>
+          )}
+          <button
+            class="primary"
+            type="button"
+            disabled={joining || preview.starting.value}
+            aria-busy={joining}
+            onClick={join}
+          >
+            {joining ? t("prejoin.joining") : t("prejoin.join")}
+          </button>
+          <p class="quiet">{t("prejoin.unseen")}</p>
+        </div>
       </div>
     </Page>
   );
