@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Copy the store to a file, also while the server runs.
     Backup(BackupArgs),
     /// Load a server with sessions of bots and say what they experienced.
+    ///
+    /// On the server a token must open a room, and nobody may have to wait: `sessions.ad_hoc = true` and
+    /// `sessions.waiting_room = false`, as in `config/development.toml`.
     Load(LoadArgs),
     /// Look at configuration files.
     #[command(subcommand)]
