@@ -455,6 +455,15 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
             self.refused(self.api, "DELETE", f"{at}/check-ins/7", "check-in-not-found", 404)
             self.refused(self.api, "POST", f"{at}/extend", "past-schedule", 422, {"until_ms": 1})
 
+    async def test_a_message_to_the_waiting_room_has_a_thousand_characters_of_any_script(self):
+        session, pages = self.couple()
+        at = f"/sessions/{session}/waiting-message"
+        async with Seat(self.server.url, pages["t"].secret), Seat(self.server.url, pages["a"].secret):
+            for letter in "a水":
+                self.refused(pages["t"], "PUT", at, "out-of-range", 400, {"text": letter * 1_001})
+                pages["t"].must("PUT", at, {"text": letter * 1_000})
+                self.assertEqual(pages["a"].view(session)["waiting_message"], letter * 1_000)
+
     # Its documents.
 
     async def test_the_document_served_is_the_committed_one_and_its_page_needs_no_other_host(self):

@@ -21,8 +21,8 @@ use crate::sessions::{length, mute_words};
 use crate::state::ApiState;
 use crate::words::{At, Body, MAX_NAME, TextOrNull};
 
-/// Longest message to the waiting room, in bytes.
-const MAX_MESSAGE: usize = 2_000;
+/// Longest message to the waiting room, in characters: as the session counts them.
+const MAX_MESSAGE: usize = 1_000;
 
 /// The operations of this module.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -185,8 +185,8 @@ async fn resume_all(
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "WaitingMessage")]
 struct WaitingMessageWords {
-    /// At most 2,000 bytes of UTF-8; `null` takes it away. It is kept in memory only.
-    text: TextOrNull<2_000>,
+    /// At most 1,000 characters; `null` takes it away. It is kept in memory only.
+    text: TextOrNull<1_000>,
 }
 
 async fn waiting_message(
@@ -197,7 +197,9 @@ async fn waiting_message(
     Body(words): Body<WaitingMessageWords>,
 ) -> Result<Reply, Problem> {
     let TextOrNull(text) = words.text;
-    length(text.as_deref().unwrap_or_default(), 0, MAX_MESSAGE, "text")?;
+    if text.as_deref().is_some_and(|text| text.chars().count() > MAX_MESSAGE) {
+        return Err(Problem::from(Kind::OutOfRange).at("text"));
+    }
     let text = text.filter(|text| !text.is_empty()).map(Redacted);
     let asked = Asked::by(&caller, SessionCommand::SetWaitingMessage(text), "waiting_message").at_any_time();
     Ok(commands::ask(&api, &session, asked, arrived).await?.reply)
