@@ -134,6 +134,22 @@ test("who is early, without camera and microphone, on a phone, reads what is so 
   await clinic.checkClean();
 });
 
+test("who has a camera and no microphone reads that something is missing", async (t) => {
+  const clinic = await openClinic(t);
+  const page = await clinic.chromium.open(`${clinic.server.page}/`);
+  await page.addInitScript(() => {
+    const media = navigator.mediaDevices;
+    const ask = media.getUserMedia.bind(media);
+    media.getUserMedia = (wanted) => (wanted.audio ? Promise.reject(new DOMException("no", "NotFoundError")) : ask(wanted));
+  });
+  await page.goto(await clinic.invite(await clinic.session(), ALEX));
+  await until("the camera picture moves", () =>
+    page.locator("video").evaluate((video) => video.getVideoPlaybackQuality().totalVideoFrames > 5),
+  );
+  await inSight(page.getByText(/^No camera or microphone was found/));
+  await clinic.checkClean();
+});
+
 const zone = (page) => page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone);
 
 test("the way in, in each language", async (t) => {

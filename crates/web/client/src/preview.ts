@@ -43,8 +43,11 @@ export class Preview {
   }
 
   async #startEach(): Promise<void> {
-    await this.setMicrophone(true).catch(() => undefined);
-    if (this.hasCamera) await this.setCamera(true).catch(() => undefined);
+    await this.setMicrophone(true);
+    const ofMicrophone = this.problem.value;
+    if (this.hasCamera) await this.setCamera(true);
+    // A camera that works does not make up for it.
+    this.problem.value = ofMicrophone ?? this.problem.value;
   }
 
   async setCamera(on: boolean): Promise<void> {
