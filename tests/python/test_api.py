@@ -120,7 +120,11 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
             pages["a"].must("POST", f"{at}/signal")
             self.assertEqual([one["identity"] for one in pages["t"].view(session)["signals"]], ["a"])
             handed = pages["b"].must("POST", f"{at}/hand-over")
-            self.assertEqual(self.api.must("POST", "/tickets/redeem", {"ticket": handed["ticket"]})["identity"], "b")
+            typed = {"ticket": handed["code"].lower().replace("-", " ")}
+            taken = [self.api.must("POST", "/tickets/redeem", typed, idempotency_key="typed") for _ in range(2)]
+            self.assertEqual((taken[0]["identity"], taken[0]["token"]), ("b", taken[1]["token"]))
+            for again in (typed, {"ticket": handed["ticket"]}):
+                self.refused(self.api, "POST", "/tickets/redeem", "ticket-refused", 403, again)
             pages["a"].must("POST", f"{at}/quick-exit")
             self.assertEqual([one["identity"] for one in pages["t"].view(session)["quick_exits"]], ["a"])
             pages["t"].must("POST", f"{at}/end")
@@ -645,6 +649,9 @@ class OperatorTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual((held.status, held.problem), (503, "store-unavailable"))
             self.assertEqual(pages["a"].view(session)["me"]["place"], "main")
             self.assertTrue(await seat.is_seated())
+            # Who guesses costs no write, not even with a key to have the answer again.
+            guess = Api(self.server.page, None).ask("POST", "/tickets/redeem", {"ticket": "tk_guess"}, idempotency_key="g")
+            self.assertEqual((guess.status, guess.problem), (403, "ticket-refused"))
             # Who must get out gets out.
             self.assertEqual(pages["a"].ask("POST", f"{at}/quick-exit").status, 204)
             self.server.unblock_store()

@@ -19,6 +19,7 @@ use crate::operation::{Access, Facts, Seats};
 use crate::problem::{Kind, Problem};
 use crate::reply::Reply;
 use crate::state::ApiState;
+use crate::tickets;
 use crate::words;
 
 /// A gate's own.
@@ -54,6 +55,9 @@ impl Gate {
         let Some(key) = key else { return Ok(next.run(Request::from_parts(parts, body)).await) };
 
         let bytes = words::whole(body).await?;
+        if self.is_guess(&bytes).await? && !once::is_known(&self.api, &account, &key).await? {
+            return Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await);
+        }
         let path = parts.uri.path().as_bytes();
         let same = [self.operation.method.as_str().as_bytes(), b" ", path, b"\n", &bytes].concat();
         match once::claim::<Reply>(&self.api, account, &key, same).await? {
@@ -63,6 +67,14 @@ impl Gate {
                 let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
                 self.close(once, response).await
             }
+        }
+    }
+
+    /// A stranger's request that will be refused. It costs a look-up and no write: not even its key is kept.
+    async fn is_guess(&self, body: &[u8]) -> Result<bool, Problem> {
+        match self.operation.access {
+            Access::Anyone => tickets::is_guess(&self.api, body).await,
+            _ => Ok(false),
         }
     }
 

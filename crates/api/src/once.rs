@@ -50,6 +50,16 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     if fits { Ok(Some(value.to_owned())) } else { Err(Kind::InvalidIdempotencyKey.into()) }
 }
 
+/// Whether a key stands for something in the name of an account. Nothing is written.
+pub(crate) async fn is_known(api: &ApiState, account: &str, key: &str) -> Result<bool, Problem> {
+    let (account, key) = (account.to_owned(), kept_as(api, key));
+    Ok(api.ledger.read(move |store| store.knows_key(&account, &key)).await?)
+}
+
+fn kept_as(api: &ApiState, key: &str) -> String {
+    api.pseudonyms.pseudonym(&format!("idempotency {key}").into())
+}
+
 /// Asks for a key in the name of an account. `request` is all that must be the same.
 pub(crate) async fn claim<T: DeserializeOwned>(
     api: &ApiState,
@@ -57,7 +67,7 @@ pub(crate) async fn claim<T: DeserializeOwned>(
     key: &str,
     request: Vec<u8>,
 ) -> Result<Turn<T>, Problem> {
-    let key = api.pseudonyms.pseudonym(&format!("idempotency {key}").into());
+    let key = kept_as(api, key);
     let claimed = Claimed { account, key, sealer: api.signing.sealer.clone(), kept: AtomicBool::new(false) };
     let (account, key) = (claimed.account.clone(), claimed.key.clone());
     let now = crate::now_ms();

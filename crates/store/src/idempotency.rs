@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::error::StoreError;
 use crate::hash::sha256;
-use crate::store::Change;
+use crate::store::{Change, Store};
 
 /// What a key stands for so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ pub struct SavedResponse {
 
 /// Hash of the request, and its answer once there is one.
 type Kept = ([u8; 32], Option<u16>, Option<Vec<u8>>);
+
+impl Store {
+    /// Whether this key stands for something in the name of `scope`.
+    pub fn knows_key(&self, scope: &str, key: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM idempotency WHERE scope = ?1 AND key = ?2";
+        Ok(self.connection.prepare_cached(sql)?.exists([scope, key])?)
+    }
+}
 
 impl Change<'_> {
     /// Asks for a key in the name of `scope` (an API key's id, a session token's). `request` is what must be the same:

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::codes::Codes;
 use self::drawn::{DrawnTicket, MAX_DISPLAY_NAME};
 pub(crate) use self::passing::PassingTickets;
+pub(crate) use self::redeem::is_guess;
 use crate::caller::Caller;
 use crate::now_ms;
 use crate::once::Once;

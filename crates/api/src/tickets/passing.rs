@@ -26,6 +26,11 @@ impl PassingTickets {
         fits
     }
 
+    /// Whether there is such a one.
+    pub(super) fn knows(&self, secret: SecretHash) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&secret)
+    }
+
     /// Takes one out: of two who try at once, one gets it.
     pub(super) fn take(&self, secret: SecretHash, now_ms: i64) -> Option<NewTicket> {
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -56,6 +56,14 @@ struct RedeemedBody {
     expires_at_ms: i64,
 }
 
+/// Whether this body names no ticket there ever was.
+pub(crate) async fn is_guess(api: &ApiState, body: &[u8]) -> Result<bool, Problem> {
+    let Ok(words) = serde_json::from_slice::<RedeemWords>(body) else { return Ok(true) };
+    let text = api.codes.ticket(&words.ticket, now_ms()).unwrap_or(words.ticket);
+    let hash = SecretHash::of(text.as_bytes());
+    Ok(!api.passing.knows(hash) && !api.ledger.read(move |store| store.knows_ticket(hash)).await?)
+}
+
 async fn redeem(State(api): State<ApiState>, once: Once, Body(words): Body<RedeemWords>) -> Result<Reply, Problem> {
     if words.ticket.is_empty() || words.ticket.len() > MAX_TICKET {
         return Err(Problem::from(Kind::OutOfRange).at("ticket"));
