@@ -8,6 +8,7 @@ mod couple;
 mod hint;
 mod lossy;
 mod paused;
+mod radio;
 mod speech;
 mod uplink;
 

@@ -135,7 +135,7 @@ impl Downlink {
     /// Takes over what the line is held to carry; whether layers should be chosen anew.
     pub fn follow_line(&mut self, lines: &Lines, repair_share: f64, now: Instant) -> bool {
         let Some(estimation) = &mut self.estimation else { return false };
-        let allowance = estimation.allowance(lines, self.spent, self.pacer.is_waiting());
+        let allowance = estimation.allowance(lines, self.spent, self.pacer.is_waiting(), now);
         self.budget = allowance.budget;
         self.held = allowance.pace == Some(Bitrate::ZERO);
         self.repair.set_rate(allowance.budget.scaled(repair_share), now);

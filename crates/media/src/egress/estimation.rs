@@ -17,9 +17,12 @@ use crate::wire::{BELOW_RTP, PAYLOAD_SHARE};
 const LASTING_SHARE: f64 = 0.975;
 
 /// A target this far below the capacity is more than a queue that drains: the line got slower, and the estimator has yet to
-/// be sure by how much. Layers follow at once, to what is delivered, which is the target and what the drain takes.
+/// be sure by how much. Layers follow, to what is delivered, which is the target and what the drain takes; not before it
+/// lasts: a radio that stood still for 150 ms looks the same until what waited has come, and a layer down and up again costs
+/// two keyframes. Video waits meanwhile, as it leaves no faster than the target.
 const FALLEN: f64 = 0.7;
 const DELIVERED: f64 = 1.3;
+const FALLEN_FOR: Duration = Duration::from_millis(200);
 
 /// A line that carries this many times what is sent on it needs no pacing: a frame is through before the next begins, and
 /// speech behind it waits for less than a frame's time.
@@ -43,6 +46,8 @@ pub(crate) struct Estimation {
     last_probe: u32,
     /// The budget that layers were chosen with.
     told: Bitrate,
+    /// Since when the target is that of a line that got slower.
+    fallen: Option<Instant>,
     results: Vec<PacketResult>,
     config: Config,
     /// What a test said of the line, until the first picture is sent.
@@ -105,6 +110,7 @@ impl Estimation {
             probe: None,
             last_probe: 0,
             told: config.initial,
+            fallen: None,
             results: Vec::new(),
             config,
             start: None,
@@ -252,14 +258,17 @@ impl Estimation {
     }
 
     /// What follows from the estimate, for a receiver that is being sent `spent`, and of whose pictures some wait or none.
-    pub fn allowance(&mut self, lines: &Lines, spent: Bitrate, waiting: bool) -> Allowance {
+    pub fn allowance(&mut self, lines: &Lines, spent: Bitrate, waiting: bool, now: Instant) -> Allowance {
         let Some(estimate) = self.estimate(lines) else {
             return Allowance { budget: UNANSWERED, pace: None, telling: false };
         };
+        let is_low = estimate.target < estimate.capacity.scaled(FALLEN);
+        self.fallen = is_low.then(|| self.fallen.unwrap_or(now));
+        let fell = self.fallen.is_some_and(|since| now.saturating_duration_since(since) >= FALLEN_FOR);
         let (line, pace) = if self.answer == Answer::Overdue {
             (UNANSWERED, None)
         } else {
-            (lasting(&estimate), self.pace(&estimate, spent, waiting))
+            (lasting(&estimate, fell), self.pace(&estimate, spent, waiting))
         };
         let budget = line.scaled(PAYLOAD_SHARE);
         let moved = budget.as_bps().abs_diff(self.told.as_bps()) as f64;
@@ -329,11 +338,7 @@ fn line_config(config: &MediaConfig) -> Config {
 }
 
 /// What layers are chosen for: not for a queue that is gone in a moment.
-fn lasting(estimate: &Estimate) -> Bitrate {
+fn lasting(estimate: &Estimate, fell: bool) -> Bitrate {
     let steady = estimate.capacity.scaled(LASTING_SHARE).max(estimate.target);
-    if estimate.target < estimate.capacity.scaled(FALLEN) {
-        steady.min(estimate.target.scaled(DELIVERED))
-    } else {
-        steady
-    }
+    if fell { steady.min(estimate.target.scaled(DELIVERED)) } else { steady }
 }
