@@ -49,6 +49,9 @@ const GROWTH: f64 = 0.05;
 const GROWTH_AFTER: usize = 30;
 const GROWTH_LATER: f64 = 0.3;
 
+/// Of what comes through an empty line so much surely does: what waited for [`EMPTY`] before is in it.
+const PROVEN: f64 = 0.95;
+
 /// Below this share of what is allowed nobody tries the line out.
 const TRIED: f64 = 0.8;
 
@@ -122,7 +125,7 @@ impl HomeUplink {
         self.carried = self.carried.scaled(FORGOTTEN).max(if is_calm { rate } else { Bitrate::ZERO });
         if is_calm {
             // What comes through an empty line is no more than it carries.
-            self.capacity = self.capacity.map(|capacity| capacity.max(rate));
+            self.capacity = self.capacity.map(|capacity| capacity.max(rate.scaled(PROVEN)));
         }
         if let Some(capacity) = self.capacity.as_mut().filter(|capacity| is_calm && tried(capacity)) {
             self.calm += 1;
