@@ -2,6 +2,7 @@
 // itself, in turn, over the same path. Prints a table and writes JSON. No test: what it says depends on the machine.
 //
 //     PARLOUR_BIN=… node paths.mjs [--only 2.5,couple] [--ways ours,direct] [--rounds 1] [--json FILE] [--samples DIR]
+//         [--every 1] [--playout MS]
 //
 // Needs root for network namespaces (see paths/homes.mjs). Two encoders of 720p in software need two cores of their own:
 // the load is in the result, and so is the time that encoders were limited by the processor.
@@ -13,7 +14,7 @@ import { setTimeout as passes } from "node:timers/promises";
 import { film } from "./paths/camera.mjs";
 import { CASES } from "./paths/cases.mjs";
 import { openHomes, OUTSIDE, unsupported } from "./paths/homes.mjs";
-import { callDirectly, callThroughServer, launch, sample } from "./paths/people.mjs";
+import { callDirectly, callThroughServer, delayPictures, launch, sample } from "./paths/people.mjs";
 import { received, table, until } from "./paths/report.mjs";
 import { startServer } from "./harness/server.mjs";
 import { token } from "./harness/token.mjs";
@@ -25,9 +26,10 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "1" },
     json: { type: "string" },
     samples: { type: "string" },
+    every: { type: "string", default: "1" },
+    playout: { type: "string" },
   },
 });
-const EVERY_MS = 1_000;
 /** While people come and go, so that no case begins in the queue of the one before. */
 const FREE = { rate: 50_000_000, queue_ms: 200, delay_ms: 20, loss: 0 };
 
@@ -49,15 +51,16 @@ async function pictures(people) {
   }
 }
 
-/** Samples each second, and the line changes when its time has come. */
+/** Samples each second (`--every`), and the line changes when its time has come. */
 async function watch(people, homes, { seconds, changes }) {
   const samples = Object.fromEntries(people.map(({ identity }) => [identity, []]));
   const started = performance.now();
   const waiting = [...changes];
-  for (let second = 0; second <= seconds; second += 1) {
+  const every = Number(values.every);
+  for (let second = 0; second <= seconds; second += every) {
     while (waiting.length && waiting[0].at <= second) homes.set(waiting.shift().set);
     for (const person of people) samples[person.identity].push(await sample(person));
-    await passes(Math.max(0, started + (second + 1) * EVERY_MS - performance.now()));
+    await passes(Math.max(0, started + (second + every) * 1_000 - performance.now()));
   }
   return samples;
 }
@@ -75,6 +78,7 @@ async function tryOnce(one, way, round, homes, browsers, server) {
       await callThroughServer(people, server.url, tokenFor, one.size);
     }
     await pictures(people);
+    if (values.playout) for (const person of people) await delayPictures(person, Number(values.playout));
     await homes.count();
     const begun = performance.now();
     const samples = await watch(people, homes, one);

@@ -120,6 +120,14 @@ async function answerTo([other, offer, ceiling]) {
 
 const settle = ([other, answer]) => window.calls[other].setRemoteDescription(answer);
 
+/** Pictures wait for at least so long before they are shown, and speech with them, so that more repairs come in time. */
+export const delayPictures = ({ page }, milliseconds) =>
+  page.evaluate((least) => {
+    for (const connection of window.connections) {
+      for (const receiver of connection.getReceivers()) if (receiver.track.kind === "video") receiver.jitterBufferTarget = least;
+    }
+  }, milliseconds);
+
 /** What one page has received and sent until now, by stream. */
 export const sample = ({ page }) =>
   page.evaluate(async () => {
@@ -139,6 +147,8 @@ export const sample = ({ page }) =>
             height: one.frameHeight ?? 0,
             bytes: one.bytesReceived ?? 0,
             dropped: one.framesDropped ?? 0,
+            waited: one.jitterBufferDelay ?? 0,
+            emitted: one.jitterBufferEmittedCount ?? 0,
           });
         }
         if (one.type === "inbound-rtp" && one.kind === "audio") {
@@ -160,11 +170,17 @@ export const sample = ({ page }) =>
             height: one.frameHeight ?? 0,
             bytes: one.bytesSent ?? 0,
             frames: one.framesEncoded ?? 0,
+            rid: one.rid ?? "",
+            target: one.targetBitrate ?? 0,
             limited: one.qualityLimitationReason ?? "none",
             limitedByCpu: one.qualityLimitationDurations?.cpu ?? 0,
           });
         }
+        if (one.type === "candidate-pair" && one.nominated && one.availableOutgoingBitrate) {
+          streams.push({ key, kind: "line", available: one.availableOutgoingBitrate, roundTrip: one.currentRoundTripTime ?? 0 });
+        }
       }
     }
-    return { at: performance.now(), streams };
+    // To lay it beside what the server says.
+    return { at: performance.now(), wall: Date.now(), streams };
   });
