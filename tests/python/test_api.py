@@ -485,6 +485,8 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((facts["media"]["recording"], facts["media"]["dtls"]), (False, ["1.2", "1.3"]))
         self.assertEqual((facts["sessions"]["ad_hoc"], facts["store"]["durable"]), (False, True))
         self.assertEqual(facts["store"]["retention_days"]["audit"], 365)
+        self.assertEqual(facts["webhooks"], {"tls_required": True, "private_addresses": False})
+        self.assertEqual(facts["signalling"]["third_party_hosts"], [])
 
 
 class FloodTest(unittest.IsolatedAsyncioTestCase):
@@ -572,6 +574,16 @@ class OperatorTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(broken.returncode, 1)
         self.assertIn("record 2", broken.stderr)
         self.assertEqual(self.api.must("GET", "/audit/verification")["broken"], {"how": "altered", "seq": 2})
+
+    async def test_security_facts_tell_where_the_clinic_lets_people_and_events_go(self):
+        self.server.process.kill()
+        self.server.process.wait()
+        words = 'quick_exit_url = "https://weather.example.org/now"\n\n[webhooks]\nallow_plain = true\n\n[media]'
+        self.server.file.write_text(self.server.file.read_text().replace("[media]", words))
+        self.server.start()
+        facts = self.api.must("GET", "/security-facts")
+        self.assertEqual(facts["signalling"]["third_party_hosts"], ["weather.example.org"])
+        self.assertEqual(facts["webhooks"], {"tls_required": False, "private_addresses": False})
 
     async def test_a_running_store_is_backed_up_and_purged(self):
         self.api.session()

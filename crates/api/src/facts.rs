@@ -27,6 +27,7 @@ struct FactsBody {
     version: String,
     media: MediaBody,
     signalling: SignallingBody,
+    webhooks: WebhooksBody,
     store: StoreBody,
     sessions: SessionsBody,
     /// Features compiled in.
@@ -59,8 +60,18 @@ struct SignallingBody {
     tokens: &'static str,
     /// API keys and tickets are kept as hashes only.
     secrets_at_rest: &'static str,
-    /// Hosts that pages of this server make browsers speak to.
+    /// Hosts that pages of this server make browsers speak to: the one that a quick exit leads to, if there is one.
     third_party_hosts: Vec<String>,
+}
+
+/// Events on their way to whom the clinic chose.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WebhookFacts")]
+struct WebhooksBody {
+    /// Events go over TLS only.
+    tls_required: bool,
+    /// Events may go to addresses of a private network.
+    private_addresses: bool,
 }
 
 /// What is kept.
@@ -119,7 +130,11 @@ async fn read(State(api): State<ApiState>) -> Result<Reply, Problem> {
             https: facts.tls_in_front,
             tokens: "JWT, HS256, good for one session and person",
             secrets_at_rest: "SHA-256 of 256 random bits; answers to repeated requests under AES-256-GCM",
-            third_party_hosts: Vec::new(),
+            third_party_hosts: facts.quick_exit_host.iter().cloned().collect(),
+        },
+        webhooks: WebhooksBody {
+            tls_required: !config.webhooks.allow_plain,
+            private_addresses: config.webhooks.allow_private,
         },
         store: StoreBody {
             durable: facts.store.is_some(),

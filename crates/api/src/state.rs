@@ -100,8 +100,8 @@ pub struct ServerFacts {
     pub store: Option<PathBuf>,
     /// Links begin with https.
     pub tls_in_front: bool,
-    /// Events may be sent to plain or private addresses.
-    pub webhooks_anywhere: bool,
+    /// The host that a quick exit sends people on to.
+    pub quick_exit_host: Option<String>,
 }
 
 /// What the API is started with.

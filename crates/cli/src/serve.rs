@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::http::{HeaderValue, Uri};
 use parlour_api::{ApiConfig, ApiMetrics, ApiParts, ApiState, Ledger, ServerFacts};
 use parlour_engine::{Engine, EngineHandle, EngineMetrics};
 use parlour_peer::DtlsVersions;
@@ -144,8 +145,12 @@ fn facts(config: &Config, base: &str) -> ServerFacts {
         workers: config.engine.workers,
         store: config.store.file().ok().map(Path::to_owned),
         tls_in_front: base.starts_with("https://"),
-        webhooks_anywhere: config.api.webhooks.allow_plain || config.api.webhooks.allow_private,
+        quick_exit_host: config.http.quick_exit_url.as_ref().and_then(host_of),
     }
+}
+
+fn host_of(url: &HeaderValue) -> Option<String> {
+    Some(url.to_str().ok()?.parse::<Uri>().ok()?.host()?.to_owned())
 }
 
 /// WebSockets are counted by signalling once they are open; what is not one is over soon, and gets as much again.
