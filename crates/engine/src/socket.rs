@@ -32,9 +32,28 @@ pub(crate) struct ReceiveBuffers {
     meta: [RecvMeta; BUFFERS],
 }
 
+/// Datagrams of one client that the kernel handed over together.
+pub(crate) struct ReceivedRun<'a> {
+    pub(crate) from: SocketAddr,
+    /// Where they were sent, if the kernel told.
+    pub(crate) to: Option<IpAddr>,
+    /// All datagrams, end to end.
+    pub(crate) bytes: &'a mut [u8],
+    /// The size of each but the last.
+    pub(crate) stride: usize,
+}
+
 impl ReceiveBuffers {
     pub(crate) fn new() -> Self {
         Self { bytes: vec![0; BUFFERS * BUFFER_SIZE], meta: [RecvMeta::default(); BUFFERS] }
+    }
+
+    /// One of the runs of the last batch.
+    pub(crate) fn run(&mut self, index: usize) -> Option<ReceivedRun<'_>> {
+        let meta = self.meta.get(index)?;
+        let start = index * BUFFER_SIZE;
+        let bytes = self.bytes.get_mut(start..start + meta.len.min(BUFFER_SIZE))?;
+        Some(ReceivedRun { from: meta.addr, to: meta.dst_ip, bytes, stride: meta.stride.max(1) })
     }
 }
 
@@ -63,13 +82,9 @@ impl MediaSocket {
         self.local.is_ipv4() == address.is_ipv4()
     }
 
-    /// Takes one batch from the kernel and hands out its datagrams. A batch that is not full was all there was: asking
-    /// again would be a system call for each wake-up.
-    pub(crate) fn receive(
-        &mut self,
-        buffers: &mut ReceiveBuffers,
-        mut each: impl FnMut(SocketAddr, SocketAddr, &mut [u8]),
-    ) -> io::Result<()> {
+    /// Takes one batch from the kernel: how many runs of datagrams [`ReceiveBuffers::run`] has. A batch that is not full
+    /// was all there was: asking again would be a system call for each wake-up.
+    pub(crate) fn receive(&mut self, buffers: &mut ReceiveBuffers) -> io::Result<usize> {
         let mut chunks = buffers.bytes.chunks_exact_mut(BUFFER_SIZE).map(IoSliceMut::new);
         let mut slices: [IoSliceMut<'_>; BUFFERS] =
             std::array::from_fn(|_| chunks.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
@@ -82,14 +97,7 @@ impl MediaSocket {
             }
         };
         self.readable = received == BUFFERS;
-        for (slice, meta) in slices.iter_mut().zip(&buffers.meta).take(received) {
-            let to = SocketAddr::new(meta.dst_ip.unwrap_or(self.local.ip()), self.local.port());
-            let Some(bytes) = slice.get_mut(..meta.len) else { continue };
-            for datagram in bytes.chunks_mut(meta.stride.max(1)) {
-                each(meta.addr, to, datagram);
-            }
-        }
-        Ok(())
+        Ok(received)
     }
 
     /// Gives one run to the kernel. `WouldBlock` when its buffer is full: the run is lost, as on any full link.

@@ -2,6 +2,7 @@
 //! there, takes what is there, and never waits to fill a batch.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -24,6 +25,10 @@ const MAILBOX: Token = Token(0);
 
 /// Receive calls in one turn before timers and mailbox get theirs.
 const RECEIVES_PER_TURN: usize = 8;
+
+/// Datagrams that are sent on before more of a batch is looked at: a frame of one sender does not wait for those of others,
+/// and what comes one by one still leaves together.
+const PASSED_ON_AFTER: usize = 6;
 
 /// Messages in one turn before the sockets get theirs.
 const MESSAGES_PER_TURN: usize = 64;
@@ -185,8 +190,8 @@ impl Worker {
         }
     }
 
-    /// Takes what the kernel has, a bounded number of batches of each socket. Whether there is more, and the time: that
-    /// of the last batch, whose packets are still to be sent.
+    /// Takes what the kernel has, a bounded number of batches of each socket, and passes it on before timers get their turn.
+    /// Whether there is more, and the time.
     fn receive(&mut self, mut now: Instant) -> (Turn, Instant) {
         for index in 0..self.sockets.len() {
             for batch in 0..RECEIVES_PER_TURN {
@@ -194,7 +199,6 @@ impl Worker {
                     break;
                 }
                 if batch > 0 {
-                    self.flush(now);
                     now = Instant::now();
                 }
                 self.receive_batch(index, now);
@@ -205,18 +209,34 @@ impl Worker {
     }
 
     fn receive_batch(&mut self, index: usize, now: Instant) {
-        let Self { sockets, buffers, shard, line_tests, metrics, .. } = self;
-        let received = sockets[index].receive(buffers, |from, to, datagram| {
-            if line_tests.take(now, from, to, datagram) {
-                return;
+        let Ok(received) = self.sockets[index].receive(&mut self.buffers) else {
+            return self.metrics.receive_errors.inc();
+        };
+        let mut taken = 0;
+        for run in 0..received {
+            taken += self.take_run(index, run, now);
+            if taken >= PASSED_ON_AFTER {
+                self.flush(now);
+                taken = 0;
             }
-            if catch_unwind(AssertUnwindSafe(|| shard.handle_datagram(now, from, to, datagram))).is_err() {
+        }
+        self.flush(now);
+    }
+
+    /// How many datagrams the run had.
+    fn take_run(&mut self, index: usize, run: usize, now: Instant) -> usize {
+        let Self { sockets, buffers, shard, line_tests, .. } = self;
+        let (Some(run), local) = (buffers.run(run), sockets[index].local()) else { return 0 };
+        let to = SocketAddr::new(run.to.unwrap_or(local.ip()), local.port());
+        for datagram in run.bytes.chunks_mut(run.stride) {
+            if line_tests.take(now, run.from, to, datagram) {
+                continue;
+            }
+            if catch_unwind(AssertUnwindSafe(|| shard.handle_datagram(now, run.from, to, datagram))).is_err() {
                 shard.contain(now);
             }
-        });
-        if received.is_err() {
-            metrics.receive_errors.inc();
         }
+        run.bytes.len().div_ceil(run.stride)
     }
 
     /// Sends all that is ready.
