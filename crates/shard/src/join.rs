@@ -64,7 +64,7 @@ impl RoomContext<'_> {
             ghost: None,
         };
         self.remember_name(&participant.record.identity, &participant.record.name);
-        self.room.participants.insert(key, participant);
+        self.room.participants.insert(key, Box::new(participant));
         self.room.media.add_participant(key, self.now);
         self.counters.joins += 1;
         self.first_message(key)

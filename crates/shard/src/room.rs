@@ -42,7 +42,8 @@ pub(crate) struct Room {
     pub(crate) created_at_ms: i64,
     pub(crate) session: Session,
     pub(crate) media: parlour_media::Room,
-    pub(crate) participants: BTreeMap<ParticipantKey, Participant>,
+    /// Each on its own: a node of the map has room for eleven, and most rooms have two or three.
+    pub(crate) participants: BTreeMap<ParticipantKey, Box<Participant>>,
     pub(crate) publications: BTreeMap<PublicationKey, Publication>,
     /// How people are shown, those who left too: for therapists' lists.
     pub(crate) names: BTreeMap<Identity, Redacted<String>>,
@@ -80,7 +81,7 @@ impl Room {
 
     /// Everyone who is here, ghosts not.
     pub(crate) fn present(&self) -> impl Iterator<Item = &Participant> {
-        self.participants.values().filter(|one| one.ghost.is_none())
+        self.participants.values().map(|one| &**one).filter(|one| one.ghost.is_none())
     }
 
     pub(crate) fn by_sid(&self, sid: &ParticipantSid) -> Option<ParticipantKey> {
@@ -143,7 +144,7 @@ pub(crate) struct RoomContext<'a> {
 
 impl RoomContext<'_> {
     pub(crate) fn participant(&mut self, key: ParticipantKey) -> Option<&mut Participant> {
-        self.room.participants.get_mut(&key)
+        self.room.participants.get_mut(&key).map(|one| &mut **one)
     }
 
     /// Tells a participant something; a ghost has left.

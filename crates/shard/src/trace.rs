@@ -7,8 +7,8 @@ use crate::room::RoomContext;
 impl RoomContext<'_> {
     /// What is held true of the line of everyone here.
     pub(crate) fn line_traces(&self) -> Vec<LineTrace> {
-        let traced = |(key, participant): (&parlour_model::ParticipantKey, &crate::participant::Participant)| {
-            let point = self.room.media.line_trace(*key, self.now)?;
+        let traced = |participant: &crate::participant::Participant| {
+            let point = self.room.media.line_trace(participant.key, self.now)?;
             Some(LineTrace {
                 participant: participant.record.sid.clone(),
                 at: point.at,
@@ -21,6 +21,6 @@ impl RoomContext<'_> {
                 state: format!("{:?}/{:?}", point.estimate.state, point.estimate.reason).to_lowercase(),
             })
         };
-        self.room.participants.iter().filter_map(traced).collect()
+        self.room.participants.values().filter_map(|one| traced(one)).collect()
     }
 }

@@ -98,7 +98,7 @@ struct Way<'a> {
 impl<'a> Way<'a> {
     fn to(
         end: (ParticipantKey, Leg),
-        participants: &BTreeMap<ParticipantKey, Participant>,
+        participants: &BTreeMap<ParticipantKey, Box<Participant>>,
         peers: &'a mut Peers,
     ) -> Option<Self> {
         let peer = &mut peers.get_mut(participants.get(&end.0)?.transport.peer(end.1)?)?.peer;

@@ -4,7 +4,7 @@
 //! repetition are therefore those of the first time.
 
 /// Packets kept of each source. Audio older than 200 ms is not asked for; packets are 10 ms or longer.
-const KEPT: u64 = 32;
+const KEPT: u64 = 24;
 
 /// Largest packet kept, sealed. Opus with redundancy stays far below.
 const MAX_KEPT: usize = 1_500;
