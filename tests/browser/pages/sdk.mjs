@@ -43,7 +43,8 @@ async function join({ url, token, size = { width: 640, height: 360, frameRate: 1
 async function publish(options = {}) {
   const me = window.sdk.room.localParticipant;
   await me.setMicrophoneEnabled(true, undefined, options);
-  await me.setCameraEnabled(true, undefined, options);
+  // A machine that is short of cores sends fewer frames, not smaller ones: sizes are what the tests of layers look at.
+  await me.setCameraEnabled(true, undefined, { degradationPreference: "maintain-resolution", ...options });
 }
 
 /** A steady tone in place of the published microphone: the fake device beeps too shortly to pass for speech. */

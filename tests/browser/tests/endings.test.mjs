@@ -50,7 +50,7 @@ test("the page when things end otherwise", async (t) => {
   await t.test("nothing went elsewhere or wrong", () => stage.checkClean());
 });
 
-test("a machine that vanishes is gone for the others within 20 s", async (t) => {
+test("a machine that vanishes is gone for the others", async (t) => {
   const stage = await openStage(t);
   const doomed = await launchDoomedChromium();
   t.after(() => doomed.close());
@@ -59,7 +59,8 @@ test("a machine that vanishes is gone for the others within 20 s", async (t) => 
   await anna.perceives(ben);
   const vanished = performance.now();
   doomed.vanish();
-  await until("ben is gone", async () => !(await anna.names()).includes("ben"), 20_000);
+  // Some five seconds until its silence is noticed, and fourteen that its seat is kept (`sessions.resume_seconds`).
+  await until("ben is gone", async () => !(await anna.names()).includes("ben"), 40_000);
   t.diagnostic(`gone after ${((performance.now() - vanished) / 1000).toFixed(1)} s`);
   await stage.checkClean();
 });

@@ -93,6 +93,7 @@ test("going on with another device, and out of it", async (t) => {
     await robin.page.getByRole("button", { name: /^Quick exit/ }).click();
     await isAway(robin.page, clinic);
     await sanders.page.getByText("Robin left by the quick exit.").first().waitFor();
+    await sanders.page.getByText("Nobody else is here.").waitFor();
     await sanders.checkView("therapist after quick exits");
   });
 
