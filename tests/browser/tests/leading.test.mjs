@@ -121,6 +121,18 @@ test("holding and talking in private", async (t) => {
     await alex.isInCall();
   });
 
+  await t.test("whoever sees the therapist's screen does not read with them", async () => {
+    const note = sanders.page.locator(".note", { hasText: "Robin asks for a pause." });
+    await sanders.press("Share your screen");
+    await sanders.page.getByText("You are sharing your screen.").waitFor();
+    await robin.page.getByRole("button", { name: /^Pause/ }).click();
+    await inSight(sanders.page.getByText("There is a note for you."));
+    assert.equal(await note.count(), 0);
+    await sanders.press("Stop sharing your screen");
+    await note.waitFor();
+    await sanders.press("Noted: Robin");
+  });
+
   await t.test("without the therapist nobody hears anybody, and with them all is as before", async () => {
     await sanders.press("Leave");
     await sanders.press("Leave the session");

@@ -31,7 +31,7 @@ export function Banners({ call }: { call: Call }) {
           <p class="banner banner-warn">{t("call.stale")}</p>
         )}
       </div>
-      {session.role.value === "therapist" && <NewestNote session={session} shown={!panelOpen.value} />}
+      {session.role.value === "therapist" && <NewestNote call={call} shown={!panelOpen.value} />}
       {call.self.value?.screen && <p class="banner banner-sharing">{t("call.screen_own")}</p>}
       <div role="status">
         {timeLeft && <p class="banner">{timeLeft}</p>}

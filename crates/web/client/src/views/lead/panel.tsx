@@ -45,7 +45,7 @@ export function Panel({ call, end }: { call: Call; end: () => void }) {
             <Icon name="close" />
           </button>
         </div>
-        <PrivateNotes session={session} />
+        <PrivateNotes call={call} />
       </div>
       <Seal session={session} />
       <WaitingList session={session} />

@@ -1,5 +1,6 @@
 // Private to those who lead: who asks for a pause, and who left by the quick exit. Others see nothing of either.
 import { signal } from "@preact/signals";
+import type { Call } from "../../call";
 import type { Session } from "../../session";
 import { t } from "../../texts";
 import type { Moment } from "../../view";
@@ -48,9 +49,19 @@ function NotedButton({ note }: { note: Note }) {
   );
 }
 
-export function PrivateNotes({ session }: { session: Session }) {
-  const notes = unnoted(session);
+/** Whoever sees my screen would read them with me. */
+const isShared = (call: Call): boolean => call.self.value?.screen != null;
+
+export function PrivateNotes({ call }: { call: Call }) {
+  const notes = unnoted(call.session);
   if (notes.length === 0) return null;
+  if (isShared(call)) {
+    return (
+      <section class="panel-section private">
+        <p>{t("lead.private_shared")}</p>
+      </section>
+    );
+  }
   return (
     <section class="panel-section private" aria-labelledby="private-title">
       <h3 id="private-title" tabIndex={-1}>
@@ -73,8 +84,9 @@ export function PrivateNotes({ session }: { session: Session }) {
 }
 
 /** The newest: read out at once wherever one is, and shown above the pictures while the panel is closed. */
-export function NewestNote({ session, shown }: { session: Session; shown: boolean }) {
-  const newest = unnoted(session)[0];
+export function NewestNote({ call, shown }: { call: Call; shown: boolean }) {
+  const newest = unnoted(call.session)[0];
+  if (newest && shown && isShared(call)) return <p class="banner banner-warn">{t("lead.private_shared")}</p>;
   return (
     <>
       <div class="hidden-words" role="alert">
