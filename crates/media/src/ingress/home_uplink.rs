@@ -16,10 +16,10 @@ pub const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// What is left to speech however little of it there is just now.
 pub const SPEECH: Bitrate = Bitrate::kbps(64);
 
-/// Looks over which rates are taken: frames come in 33 ms, and a verdict should not wait for long. Of less time than two
-/// there is none.
+/// Looks over which rates are taken: frames come in 33 ms, and a verdict should not wait for long. What a line carries without
+/// a queue is taken over more of them: after a stall what waited comes at once, faster than any line goes on.
 const WINDOWS: usize = 3;
-const LEAST_SPAN: Duration = LOOK_INTERVAL.saturating_mul(2);
+const LONG: usize = 10;
 
 /// A queue of this much, seen by everyone in every packet of a tenth of a second, is a standing one: the line is full.
 const FULL: Duration = Duration::from_millis(40);
@@ -49,8 +49,8 @@ const GROWTH: f64 = 0.05;
 const GROWTH_AFTER: usize = 30;
 const GROWTH_LATER: f64 = 0.3;
 
-/// Of what comes through an empty line so much surely does: what waited for [`EMPTY`] before is in it.
-const PROVEN: f64 = 0.95;
+/// Of what comes through an empty line so much surely does: what a stall of a tenth of a second held up may be in it.
+const PROVEN: f64 = 0.9;
 
 /// Below this share of what is allowed nobody tries the line out.
 const TRIED: f64 = 0.8;
@@ -71,7 +71,7 @@ const LEAST: Bitrate = Bitrate::kbps(200);
 pub struct HomeUplink {
     capacity: Option<Bitrate>,
     /// Bytes of the last looks, and the time they came in.
-    looks: [(u64, Duration); WINDOWS],
+    looks: [(u64, Duration); LONG],
     /// The most that came through without a queue, lately.
     carried: Bitrate,
     /// Looks in a row that showed a full line, and what it carried at first.
@@ -113,7 +113,7 @@ impl HomeUplink {
         self.first = self.first.filter(|_| is_full);
         if self.full > NOT_THEIRS {
             self.capacity = None;
-        } else if let Some(arrives) = self.arrives(self.full).filter(|_| self.full > 1) {
+        } else if let Some(arrives) = self.arrives(self.full.min(WINDOWS)).filter(|_| self.full > 1) {
             // What arrives meanwhile is what it carries.
             let first = *self.first.get_or_insert(arrives);
             if self.full >= SURE || arrives > self.carried.scaled(FELL) {
@@ -122,10 +122,11 @@ impl HomeUplink {
         }
         let tried = |capacity: &Bitrate| rate > capacity.scaled(USED * TRIED);
         let is_calm = queue < EMPTY;
-        self.carried = self.carried.scaled(FORGOTTEN).max(if is_calm { rate } else { Bitrate::ZERO });
-        if is_calm {
+        self.carried = self.carried.scaled(FORGOTTEN);
+        if let Some(proven) = self.arrives(LONG).filter(|_| is_calm).map(|rate| rate.scaled(PROVEN)) {
             // What comes through an empty line is no more than it carries.
-            self.capacity = self.capacity.map(|capacity| capacity.max(rate.scaled(PROVEN)));
+            self.carried = self.carried.max(proven);
+            self.capacity = self.capacity.map(|capacity| capacity.max(proven));
         }
         if let Some(capacity) = self.capacity.as_mut().filter(|capacity| is_calm && tried(capacity)) {
             self.calm += 1;
@@ -139,12 +140,12 @@ impl HomeUplink {
         self.capacity.map(|capacity| capacity.scaled(share))
     }
 
-    /// The rate at which bytes came in the last looks.
+    /// The rate at which bytes came in so many looks, unless they took less than two thirds of their time.
     fn arrives(&self, looks: usize) -> Option<Bitrate> {
-        let looks = self.looks.iter().take(looks);
-        let span: Duration = looks.clone().map(|&(_, span)| span).sum();
-        let bytes = looks.map(|&(bytes, _)| bytes).sum();
-        (span >= LEAST_SPAN).then(|| DataSize::bytes(bytes).per(span))
+        let last = self.looks.iter().take(looks);
+        let span: Duration = last.clone().map(|&(_, span)| span).sum();
+        let bytes = last.map(|&(bytes, _)| bytes).sum();
+        (span * 3 >= LOOK_INTERVAL * 2 * looks as u32).then(|| DataSize::bytes(bytes).per(span))
     }
 }
 
@@ -241,7 +242,7 @@ mod tests {
             (0..6).filter_map(|_| line.observe(&[look])).count();
             line.capacity.map(|capacity| capacity.as_bps() / 1_000)
         });
-        // Of less than two tenths of a second nothing is said.
+        // Of an eighth of a second nothing is said.
         assert_eq!((sooner, later), (None, Some(1_500)));
     }
 
@@ -250,8 +251,19 @@ mod tests {
         let mut line = HomeUplink::default();
         assert!((0..6).any(|_| line.observe(&[sight(400, 90, 0)]).is_some()));
         assert!(kbps(line.observe(&[sight(400, 5, 0)])) < 400);
-        let after = (0..4).map(|_| kbps(line.observe(&[sight(1_200, 5, 0)]))).last();
+        let after = (0..12).map(|_| kbps(line.observe(&[sight(1_200, 5, 0)]))).last();
         assert!(after.is_some_and(|after| after > 1_000), "{after:?}");
+    }
+
+    #[test]
+    fn what_a_stall_held_up_is_no_proof_of_a_faster_line() {
+        let mut line = HomeUplink::default();
+        assert!((0..6).any(|_| line.observe(&[sight(1_500, 90, 0)]).is_some()));
+        for _ in 0..3 {
+            let held_up = [sight(0, 0, 0); 3].into_iter().chain([sight(4_000, 5, 0)]);
+            let looks = held_up.chain([sight(1_000, 5, 0); 10]);
+            looks.for_each(|look| assert!(kbps(line.observe(&[look])) < 1_535));
+        }
     }
 
     #[test]
