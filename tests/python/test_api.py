@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 from control import Api, Seat
 from server import Server, token
@@ -467,6 +469,18 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
                 self.refused(pages["t"], "PUT", at, "out-of-range", 400, {"text": letter * 1_001})
                 pages["t"].must("PUT", at, {"text": letter * 1_000})
                 self.assertEqual(pages["a"].view(session)["waiting_message"], letter * 1_000)
+
+    async def test_an_address_that_is_not_there_answers_as_where_a_quick_exit_lands(self):
+        def ask(path: str):
+            try:
+                urllib.request.urlopen(f"{self.server.page}{path}", timeout=15)
+            except urllib.error.HTTPError as error:
+                told = {name: value for name, value in error.headers.items() if name.lower() != "date"}
+                return error.code, told, error.read()
+
+        away = ask("/away")
+        self.assertEqual(away[0], 404)
+        self.assertEqual(ask("/never-was"), away)
 
     # Its documents.
 

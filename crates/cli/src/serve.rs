@@ -63,7 +63,7 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
         }
         None => pages.merge(ops::router(ops)),
     };
-    servers.spawn(http::serve(listener, pages, limits));
+    servers.spawn(http::serve(listener, pages.fallback(parlour_web::not_found), limits));
     tracing::info!(listen = %config.http.listen, workers = config.engine.workers, "serving");
     for candidate in engine.candidates() {
         tracing::info!(address = %candidate, "media");

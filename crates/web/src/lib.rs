@@ -41,6 +41,11 @@ pub fn router_with_way_out(onward: Option<HeaderValue>) -> Router {
         .with_state(Arc::new(Assets::embedded()))
 }
 
+/// What every address answers that there is not. It is the page that a quick exit lands on, which nobody can tell from it.
+pub async fn not_found() -> Response {
+    headers::harden(away::respond(None)).await
+}
+
 /// Whether the page was built before the server was; if not, `/` serves a note instead.
 pub fn is_page_built() -> bool {
     Assets::embedded().has_page()
