@@ -56,6 +56,11 @@ impl Codes {
         Ok(format!("{first}-{second}"))
     }
 
+    /// Lets go of those that are over: behind each is a ticket with a name in it.
+    pub(super) fn forget(&self, now_ms: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, one| one.expires_at_ms > now_ms);
+    }
+
     /// The ticket that somebody means by what they typed. Using it up is the ticket's own matter.
     pub(super) fn ticket(&self, typed: &str, now_ms: i64) -> Option<String> {
         let code = read(typed)?;
@@ -95,6 +100,15 @@ mod tests {
             assert_eq!(codes.ticket(other, 9), None, "{other}");
         }
         assert_eq!(codes.ticket(&code, 10), None);
+    }
+
+    #[test]
+    fn nothing_is_held_of_what_is_over() {
+        let codes = Codes::default();
+        draw(&codes, "a", "tk_a", (0, 10)).unwrap();
+        draw(&codes, "b", "tk_b", (0, 11)).unwrap();
+        codes.forget(10);
+        assert_eq!(codes.0.lock().unwrap().values().map(|one| one.ticket.as_str()).collect::<Vec<_>>(), ["tk_b"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Handing one's own seat over to another device: the live one offers it, and gets a ticket for the other.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use parlour_model::session::{HAND_OVER_SECONDS, SessionCommand};
 use parlour_model::{Command, Identity, Reply as EngineReply, SessionId};
@@ -59,6 +61,11 @@ async fn hand_over(
     let expires_at_ms = now.saturating_add(i64::try_from(HAND_OVER_SECONDS * 1_000).unwrap_or_default());
     let code = api.codes.draw((&session, identity), &ticket.text, (now, expires_at_ms))?;
     let body = HandOverBody { ticket: ticket.text, code, expires_at_ms };
+    let later = api.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(HAND_OVER_SECONDS)).await;
+        later.codes.forget(now_ms());
+    });
     let new = NewTicket {
         id: random_hex::<8>()?,
         session: session.clone(),
