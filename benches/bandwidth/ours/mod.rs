@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use parlour_estimator::{Burst, Line, MemberId, PacketKind, PacketResult, TracePoint};
+use parlour_estimator::{Burst, Line, MemberId, Pace, PacketKind, PacketResult, Speed, TracePoint};
 use parlour_model::Bitrate;
 use parlour_simnet::{Epoch, Micros, Random, SkewedClock};
 
@@ -42,9 +42,7 @@ struct Sender {
     repairs: VecDeque<MediaPacket>,
     video: VecDeque<MediaPacket>,
     cache: BTreeMap<(u8, u32), (MediaPacket, Micros)>,
-    next_free: Micros,
-    ahead: f64,
-    ahead_at: Micros,
+    pace: Pace,
     probe: Option<(u32, f64, i64)>,
     last_probe: u32,
     key_needed: VecDeque<u8>,
@@ -116,9 +114,7 @@ impl OurLeg {
                 repairs: VecDeque::new(),
                 video: VecDeque::new(),
                 cache: BTreeMap::new(),
-                next_free: Micros::ZERO,
-                ahead: 0.0,
-                ahead_at: Micros::ZERO,
+                pace: Pace::new(Speed::Held, epoch.instant(Micros::ZERO)),
                 probe: None,
                 last_probe: 0,
                 key_needed: VecDeque::new(),
@@ -188,7 +184,7 @@ impl Leg for OurLeg {
     fn poll_timeout(&self) -> Micros {
         let estimator = self.line.borrow().poll_timeout().map_or(Micros::NEVER, |at| self.epoch.micros(at) + Micros(1));
         let waiting = self.sender.probe.is_some() || !self.sender.video.is_empty() || !self.sender.repairs.is_empty();
-        let pacer = if waiting { self.sender.next_free.max(self.now + Micros(1)) } else { Micros::NEVER };
+        let pacer = if waiting { self.turn().max(self.now + Micros(1)) } else { Micros::NEVER };
         let pacer = if self.takes_video() { pacer } else { Micros::NEVER };
         let nack = self.receiver.missing.values().map(|&(due, _)| due).min().unwrap_or(Micros::NEVER);
         let feedback = self.receiver.next_feedback.unwrap_or(Micros::NEVER);

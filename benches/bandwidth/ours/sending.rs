@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use parlour_estimator::{Burst, PacketKind, SentPacket};
-use parlour_model::DataSize;
+use parlour_estimator::{Burst, PacketKind, SentPacket, Speed};
+use parlour_model::{Bitrate, DataSize};
 use parlour_simnet::Micros;
 
 use crate::leg::{Transmit, Wire};
@@ -13,8 +13,6 @@ use crate::ours::{OurLeg, OurWire};
 /// Waiting video of more than this at the target rate loses frames nothing depends on; of more than the second, all.
 const SHED: f64 = 0.18;
 const FLUSH: f64 = 0.5;
-/// A burst may run ahead of the target by this; a mean frame at 1.5 times the rate does by 11 ms.
-const BURST_QUEUE: f64 = 0.014;
 /// Full padding packet on the wire.
 const PADDING: u64 = 1_100;
 
@@ -31,6 +29,11 @@ impl OurLeg {
             self.sender.sent_at.truncate(2_000);
             self.sender.seq += 1;
         }
+        let at = self.epoch.instant(self.now);
+        match kind {
+            PacketKind::Audio => self.sender.pace.sent_beside(bytes, at),
+            _ => self.sender.pace.sent(bytes, at),
+        }
         self.stats.sent_bytes += bytes;
         self.stats.sent_packets += 1;
         let wire = Wire::Ours(Box::new(OurWire::Media { seq, packet, bytes }));
@@ -40,12 +43,20 @@ impl OurLeg {
     pub(super) fn pump(&mut self) {
         self.take_probe_plan();
         let estimate = self.line.borrow().estimate(self.member);
-        let pacing = estimate.pacing_rate.as_bps() as f64;
-        if pacing <= 0.0 {
+        if estimate.pacing_rate == Bitrate::ZERO {
             return;
         }
         self.shed(estimate.target.as_bps() as f64);
-        while self.sender.next_free <= self.now {
+        let at = self.epoch.instant(self.now);
+        loop {
+            let speed = match self.sender.probe {
+                Some((_, rate, _)) => Speed::Probe { rate: Bitrate::bps(rate as u64), mean: estimate.target },
+                None => Speed::Paced { burst: estimate.pacing_rate, mean: estimate.target },
+            };
+            self.sender.pace.set_speed(speed, at);
+            if self.turn() > self.now {
+                return;
+            }
             if self.sender.probe.is_some() {
                 self.send_of_probe();
                 continue;
@@ -59,24 +70,14 @@ impl OurLeg {
             };
             self.remember(packet);
             self.send(Some(packet), packet.wire(), kind, burst);
-            let target = estimate.target.as_bps() as f64;
-            let ahead = self.run_ahead(packet.wire(), target);
-            self.occupy(packet.wire(), if ahead > BURST_QUEUE { pacing.min(target * 1.02) } else { pacing });
         }
     }
 
-    /// How far sending is ahead of the target rate, seconds: the queue that a burst leaves at the bottleneck.
-    pub(super) fn run_ahead(&mut self, bytes: u64, target: f64) -> f64 {
-        let elapsed = (self.now - self.sender.ahead_at).as_seconds();
-        self.sender.ahead_at = self.now;
-        self.sender.ahead = (self.sender.ahead - elapsed).max(0.0) + bytes as f64 * 8.0 / target.max(1e4);
-        self.sender.ahead
-    }
-
-    pub(super) fn occupy(&mut self, bytes: u64, rate: f64) {
-        // Up to 2 ms late by timer, not by more: what was not used is not made up for.
-        let start = self.sender.next_free.max(self.now - Micros(2_000));
-        self.sender.next_free = start + Micros((bytes as f64 * 8e6 / rate) as u64);
+    /// When the next packet that waits may leave.
+    pub(super) fn turn(&self) -> Micros {
+        let next = self.sender.repairs.front().or(self.sender.video.front());
+        let turn = self.sender.pace.next(next.map_or(0, MediaPacket::wire));
+        turn.map_or(Micros::NEVER, |at| self.epoch.micros(at))
     }
 
     pub(super) fn take_probe_plan(&mut self) {
@@ -85,7 +86,6 @@ impl OurLeg {
         {
             self.sender.last_probe = plan.id;
             self.sender.probe = Some((plan.id, plan.rate.as_bps() as f64, plan.size.as_bytes() as i64));
-            self.sender.next_free = self.now;
         }
     }
 
@@ -107,7 +107,6 @@ impl OurLeg {
         };
         let left = left - bytes as i64;
         self.sender.probe = (left > 0).then_some((id, rate, left));
-        self.occupy(bytes, rate);
     }
 
     pub(super) fn shed(&mut self, target: f64) {

@@ -9,6 +9,7 @@
 //! - control: observations into capacity and rate. The law is described there.
 //! - line: several clients behind one line under one control ([`Line`]).
 //! - brake: the bound of RFC 8083.
+//! - pace: when the next packet of a picture may leave, for the pacers of the server and of the bench ([`Pace`]).
 //! - caps: what publishers need to send, given what receivers can take; pure functions beside the rest.
 //!
 //! Not here: tracks, rooms, packets' contents, the pacer's queue.
@@ -21,6 +22,7 @@ mod history;
 mod line;
 mod loss;
 mod observer;
+mod pace;
 mod train;
 mod types;
 mod window;
@@ -28,6 +30,7 @@ mod window;
 pub use caps::{DISTINCT, publisher_caps, uplink_caps};
 pub use estimator::Estimator;
 pub use line::{Line, MAX_MEMBERS, MemberId};
+pub use pace::{Pace, Speed};
 pub use types::{
     Burst, Config, Counters, Estimate, PacketKind, PacketResult, ProbePlan, Reason, ReceiverReport, SentPacket, State,
     TracePoint,

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use parlour_estimator::PacketKind;
+use parlour_estimator::{PacketKind, Speed};
 use parlour_model::command::Leg;
 use parlour_model::{Bitrate, MediaKind};
 use parlour_rtp::{ExtensionKind, ExtensionMap};
@@ -23,13 +23,14 @@ use crate::egress::transport::TransportNumbers;
 use crate::error::ForwardDrop;
 use crate::spec::DownlinkSpec;
 use crate::tick::Tick;
+use crate::wire::BELOW_RTP;
 
 /// Sections of one connection that may ever carry something to it. SSRCs are not forgotten while the connection lives:
 /// their numbering must go on, or SRTP would use a nonce twice.
 pub(crate) const MAX_STREAMS: usize = 128;
 
-/// A rate that holds nobody back.
-const UNPACED: Bitrate = Bitrate::mbps(1_000);
+/// A burst that is none.
+const AT_ONCE: Bitrate = Bitrate::mbps(1_000);
 
 /// Packets that may wait to be fetched: several batches of a whole room.
 const MAX_READY: usize = 4_096;
@@ -70,7 +71,7 @@ pub(crate) struct Moment {
 
 impl Downlink {
     pub fn new(config: &MediaConfig, now: Instant) -> Self {
-        let rate = config.budget.scaled(config.pace_factor);
+        let speed = unestimated(config.budget, config.pace_factor);
         Self {
             leg: Leg::Publish,
             extensions: ExtensionMap::new(),
@@ -86,7 +87,7 @@ impl Downlink {
             rtt: None,
             protection: Protection::default(),
             ready: VecDeque::new(),
-            pacer: Pacer::new(rate, config.pacer_size.as_bytes(), config.pacer_delay, now),
+            pacer: Pacer::new(speed, config.pacer_size.as_bytes(), config.pacer_delay, now),
             pace_factor: config.pace_factor,
         }
     }
@@ -137,15 +138,15 @@ impl Downlink {
         let Some(estimation) = &mut self.estimation else { return false };
         let allowance = estimation.allowance(lines, self.spent, self.pacer.is_waiting(), now);
         self.budget = allowance.budget;
-        self.held = allowance.pace == Some(Bitrate::ZERO);
+        self.held = allowance.speed == Speed::Held;
         self.repair.set_rate(allowance.budget.scaled(repair_share), now);
-        self.pacer.set_rate(allowance.pace.unwrap_or(UNPACED), now);
+        self.pacer.set_speed(allowance.speed, now);
         allowance.telling
     }
 
     pub fn set_budget(&mut self, budget: Bitrate, repair_share: f64, now: Instant) {
         self.budget = budget;
-        self.pacer.set_rate(budget.scaled(self.pace_factor), now);
+        self.pacer.set_speed(unestimated(budget, self.pace_factor), now);
         self.repair.set_rate(budget.scaled(repair_share), now);
     }
 
@@ -179,7 +180,10 @@ impl Downlink {
         if self.ready.len() >= MAX_READY {
             return Err(Loss { reason: ForwardDrop::OutboxOverflow, packets: 1 });
         }
-        self.pacer.spend(size, now);
+        match item.form {
+            Form::Probe | Form::Padding(_) => self.pacer.take_turn(size, now),
+            _ => self.pacer.spend(size, now),
+        }
         self.ready.push_back(item);
         Ok(())
     }
@@ -287,14 +291,14 @@ impl Downlink {
         if ends_picture && self.protection.doubles_repairs() && stream.spec.rtx.is_some() {
             self.repeat_end(item, len, moment.now);
         }
-        if let (Some(number), Some(estimation)) = (number, &mut self.estimation) {
+        if let Some(number) = number {
             let kind = match (item.form, cached.codec.kind()) {
                 (Form::Repair | Form::Copy | Form::Probe, _) => PacketKind::Retransmission,
                 (Form::Filler | Form::Padding(_), _) => PacketKind::Padding,
                 (Form::Media, MediaKind::Audio) => PacketKind::Audio,
                 (Form::Media, MediaKind::Video) => PacketKind::Video,
             };
-            estimation.handle_sent(lines, Written { number, len, kind, frame: item.timestamp }, moment.now);
+            self.note_written(lines, Written { number, len, kind, frame: item.timestamp }, moment.now);
         }
         Ok(len)
     }
@@ -312,17 +316,27 @@ impl Downlink {
         let number = self.transport.take();
         // The cut to 16 bits is the wrap.
         let len = write_padding_alone(stream, &self.extensions, (item.timestamp, number as u16, padding), buffer)?;
-        if let Some(estimation) = &mut self.estimation {
-            let written = Written { number, len, kind: PacketKind::Padding, frame: item.timestamp };
-            estimation.handle_sent(lines, written, now);
-        }
+        self.note_written(lines, Written { number, len, kind: PacketKind::Padding, frame: item.timestamp }, now);
         Ok(len)
     }
 
-    /// The bytes a packet of this payload takes on the wire, about: header, extensions and SRTP tag.
-    pub fn wire_size(payload: usize) -> usize {
-        payload + 40
+    /// What comes after a probe has to wait for what the probe was too much.
+    fn note_written(&mut self, lines: &mut Lines, written: Written, now: Instant) {
+        let Some(estimation) = &mut self.estimation else { return };
+        if estimation.handle_sent(lines, written, now) {
+            self.pacer.set_speed(estimation.speed(lines, self.spent, self.pacer.is_waiting()), now);
+        }
     }
+
+    /// The bytes a packet of this payload takes on the line, about: with header, extensions and what is below.
+    pub fn wire_size(payload: usize) -> usize {
+        payload + 24 + BELOW_RTP
+    }
+}
+
+/// Without an estimate nothing is known of the line, and only what is far too much is held back.
+fn unestimated(budget: Bitrate, pace_factor: f64) -> Speed {
+    Speed::Paced { burst: AT_ONCE, mean: budget.scaled(pace_factor) }
 }
 
 /// Packets of one stream that were given up.

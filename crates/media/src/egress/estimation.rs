@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use parlour_estimator::{
-    Burst, Config, Estimate, PacketKind, PacketResult, ProbePlan, ReceiverReport, SentPacket, State, TracePoint,
+    Burst, Config, Estimate, PacketKind, PacketResult, ProbePlan, ReceiverReport, SentPacket, Speed, State, TracePoint,
 };
 use parlour_model::{Bitrate, DataSize};
 
@@ -95,8 +95,8 @@ pub(crate) struct Written {
 pub(crate) struct Allowance {
     /// For payloads, audio included.
     pub budget: Bitrate,
-    /// How fast video may leave; `None`: at once.
-    pub pace: Option<Bitrate>,
+    /// How fast video may leave.
+    pub speed: Speed,
     /// Layers should be chosen anew.
     pub telling: bool,
 }
@@ -178,8 +178,8 @@ impl Estimation {
         }
     }
 
-    /// A packet was written.
-    pub fn handle_sent(&mut self, lines: &mut Lines, written: Written, now: Instant) {
+    /// A packet was written; whether a probe ends with it.
+    pub fn handle_sent(&mut self, lines: &mut Lines, written: Written, now: Instant) -> bool {
         let Written { number, len, kind, frame } = written;
         if kind == PacketKind::Video && !self.pictured {
             // The guess is to be verified from here on.
@@ -195,7 +195,7 @@ impl Estimation {
             (None, PacketKind::Video) => Burst::Frame(frame),
             _ => Burst::None,
         };
-        self.probe = self.probe.filter(|probe| probe.left > 0);
+        let ends_probe = self.probe.take_if(|probe| probe.left == 0).is_some();
         let packet = SentPacket { seq: number, size: DataSize::bytes(size), at: now, kind, burst };
         if let Some(line) = lines.get_mut(self.place) {
             line.handle_sent(self.place.member, &packet);
@@ -203,6 +203,7 @@ impl Estimation {
         if self.answer == Answer::NotDue {
             self.answer = Answer::Awaited(now + ANSWER_TIME);
         }
+        ends_probe
     }
 
     /// Transport-wide feedback; `newest` is the last number given out.
@@ -260,33 +261,37 @@ impl Estimation {
     /// What follows from the estimate, for a receiver that is being sent `spent`, and of whose pictures some wait or none.
     pub fn allowance(&mut self, lines: &Lines, spent: Bitrate, waiting: bool, now: Instant) -> Allowance {
         let Some(estimate) = self.estimate(lines) else {
-            return Allowance { budget: UNANSWERED, pace: None, telling: false };
+            return Allowance { budget: UNANSWERED, speed: Speed::Free, telling: false };
         };
         let is_low = estimate.target < estimate.capacity.scaled(FALLEN);
         self.fallen = is_low.then(|| self.fallen.unwrap_or(now));
         let fell = self.fallen.is_some_and(|since| now.saturating_duration_since(since) >= FALLEN_FOR);
-        let (line, pace) = if self.answer == Answer::Overdue {
-            (UNANSWERED, None)
-        } else {
-            (lasting(&estimate, fell), self.pace(&estimate, spent, waiting))
-        };
+        let line = if self.is_mute() { UNANSWERED } else { lasting(&estimate, fell) };
+        let speed = self.speed(lines, spent, waiting);
         let budget = line.scaled(PAYLOAD_SHARE);
         let moved = budget.as_bps().abs_diff(self.told.as_bps()) as f64;
         let telling = moved > self.told.as_bps() as f64 * TELLING_CHANGE;
         if telling {
             self.told = budget;
         }
-        Allowance { budget, pace, telling }
+        Allowance { budget, speed, telling }
     }
 
-    fn pace(&self, estimate: &Estimate, spent: Bitrate, waiting: bool) -> Option<Bitrate> {
+    /// How fast video may leave.
+    pub fn speed(&self, lines: &Lines, spent: Bitrate, waiting: bool) -> Speed {
+        let Some(estimate) = self.estimate(lines).filter(|_| !self.is_mute()) else { return Speed::Free };
+        let (burst, mean) = (estimate.pacing_rate, estimate.target);
         if let Some(probe) = self.probe {
-            return Some(probe.rate.max(estimate.pacing_rate));
+            return Speed::Probe { rate: probe.rate.max(burst), mean };
         }
-        let held = estimate.pacing_rate == Bitrate::ZERO;
         // What waits is often of a picture larger than what is sent from now on: all at once it would be the queue that it
         // waited for.
-        (held || waiting || estimate.capacity < spent.scaled(UNPACED / PAYLOAD_SHARE)).then_some(estimate.pacing_rate)
+        let narrow = waiting || estimate.capacity < spent.scaled(UNPACED / PAYLOAD_SHARE);
+        match burst {
+            Bitrate::ZERO => Speed::Held,
+            _ if narrow => Speed::Paced { burst, mean },
+            _ => Speed::Free,
+        }
     }
 
     /// Something is to be found out that was not begun yet.

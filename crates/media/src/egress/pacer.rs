@@ -1,21 +1,15 @@
-//! The order and speed in which packets leave for one receiver. Audio, repetitions and padding go at once and are only
-//! counted; video goes at once as long as there is allowance and nothing waits, else it waits for its turn.
+//! The order in which packets leave for one receiver. Audio, repetitions and padding go at once and are only counted; video
+//! goes when its turn has come and nothing waits before it, else it waits. When turns come is [`Pace`]'s, which the bench
+//! of the estimator uses as well.
 //!
-//! The allowance grows at a multiple of the budget: a frame comes as a burst, and at the budget itself each frame would
-//! be delayed by its own length. What waits too long or is too much is for the caller to throw away.
+//! What waits too long or is too much is for the caller to throw away.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use parlour_model::Bitrate;
+use parlour_estimator::{Pace, Speed};
 
 use crate::egress::outgoing::Outgoing;
-
-/// Allowance is saved for this long at most.
-const BURST: Duration = Duration::from_millis(5);
-
-/// However small the rate, some packets may leave together.
-const MIN_BURST: f64 = 6_000.0;
 
 /// A release is never planned closer than this: the timer of a worker has about this grain.
 const GRAIN: Duration = Duration::from_micros(500);
@@ -44,11 +38,9 @@ pub(crate) enum Turn {
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Pacer {
-    /// Bytes a second.
-    rate: f64,
-    burst: f64,
-    allowance: f64,
-    filled: Instant,
+    pace: Pace,
+    /// When it was looked at last.
+    seen: Instant,
     waiting: VecDeque<Waiting>,
     waiting_bytes: u64,
     max_bytes: u64,
@@ -56,13 +48,10 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    pub fn new(rate: Bitrate, max_bytes: u64, max_delay: Duration, now: Instant) -> Self {
-        let (rate, burst) = rate_and_burst(rate);
+    pub fn new(speed: Speed, max_bytes: u64, max_delay: Duration, now: Instant) -> Self {
         Self {
-            rate,
-            burst,
-            allowance: burst,
-            filled: now,
+            pace: Pace::new(speed, now),
+            seen: now,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             max_bytes,
@@ -70,10 +59,9 @@ impl Pacer {
         }
     }
 
-    pub fn set_rate(&mut self, rate: Bitrate, now: Instant) {
-        self.fill(now);
-        (self.rate, self.burst) = rate_and_burst(rate);
-        self.allowance = self.allowance.min(self.burst);
+    pub fn set_speed(&mut self, speed: Speed, now: Instant) {
+        self.seen = now;
+        self.pace.set_speed(speed, now);
     }
 
     /// Whether something waits for its turn.
@@ -81,17 +69,21 @@ impl Pacer {
         !self.waiting.is_empty()
     }
 
-    /// Counts what leaves without waiting. Its debt delays video, but no longer than one burst.
+    /// Counts what leaves without waiting.
     pub fn spend(&mut self, size: usize, now: Instant) {
-        self.fill(now);
-        self.allowance = (self.allowance - size as f64).max(-self.burst);
+        self.pace.sent_beside(size as u64, now);
+    }
+
+    /// Counts what leaves as a part of a probe: media of the probe waits for it.
+    pub fn take_turn(&mut self, size: usize, now: Instant) {
+        self.pace.sent(size as u64, now);
     }
 
     /// A video packet wants to leave.
     pub fn offer(&mut self, item: Outgoing, size: usize, now: Instant) -> Turn {
-        self.fill(now);
-        if self.waiting.is_empty() && self.allowance > 0.0 {
-            self.allowance -= size as f64;
+        self.seen = now;
+        if self.waiting.is_empty() && self.is_turn(size as u64) {
+            self.pace.sent(size as u64, now);
             return Turn::Now;
         }
         let full = self.waiting.len() >= MAX_WAITING || self.waiting_bytes + size as u64 > self.max_bytes;
@@ -107,28 +99,21 @@ impl Pacer {
 
     /// The next packet whose turn has come.
     pub fn poll(&mut self, now: Instant) -> Option<Outgoing> {
-        if self.waiting.is_empty() {
-            return None;
-        }
-        self.fill(now);
-        if self.allowance <= 0.0 {
+        self.seen = now;
+        let size = u64::from(self.waiting.front()?.size);
+        if !self.is_turn(size) {
             return None;
         }
         let next = self.waiting.pop_front()?;
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(u64::from(next.size));
-        self.allowance -= f64::from(next.size);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(size);
+        self.pace.sent(size, now);
         Some(next.item)
     }
 
-    /// When the next turn comes.
+    /// When the next turn comes. While nothing may leave, none does: what is known of the line has to change first.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.waiting.front()?;
-        if self.allowance > 0.0 {
-            return Some(self.filled);
-        }
-        // Never beyond the delay allowed, also at no rate at all.
-        let wait = (-self.allowance / self.rate.max(1.0)).min(self.max_delay.as_secs_f64());
-        Some(self.filled + Duration::from_secs_f64(wait).max(GRAIN))
+        let turn = self.pace.next(u64::from(self.waiting.front()?.size))?;
+        Some(if turn <= self.seen { self.seen } else { turn.max(self.seen + GRAIN) })
     }
 
     /// Throws away what waits for this stream and says how much.
@@ -139,24 +124,15 @@ impl Pacer {
         before - self.waiting.len()
     }
 
-    fn fill(&mut self, now: Instant) {
-        // Packets come in batches of one instant.
-        if now <= self.filled {
-            return;
-        }
-        let elapsed = now.saturating_duration_since(self.filled);
-        self.allowance = (self.allowance + self.rate * elapsed.as_secs_f64()).min(self.burst);
-        self.filled = now;
+    fn is_turn(&self, size: u64) -> bool {
+        self.pace.next(size).is_some_and(|turn| turn <= self.seen)
     }
-}
-
-fn rate_and_burst(rate: Bitrate) -> (f64, f64) {
-    let rate = rate.as_bps() as f64 / 8.0;
-    (rate, (rate * BURST.as_secs_f64()).max(MIN_BURST))
 }
 
 #[cfg(test)]
 mod tests {
+    use parlour_model::Bitrate;
+
     use super::*;
     use crate::egress::outgoing::Form;
     use crate::tests::epoch;
@@ -174,40 +150,73 @@ mod tests {
         }
     }
 
+    fn paced(rate: Bitrate, max_bytes: u64, now: Instant) -> Pacer {
+        Pacer::new(Speed::Paced { burst: rate.scaled(1.5), mean: rate }, max_bytes, Duration::from_millis(300), now)
+    }
+
     #[test]
-    fn a_large_rate_delays_nothing() {
+    fn a_free_line_delays_nothing() {
         let now = epoch();
-        let mut pacer = Pacer::new(Bitrate::mbps(125), 500_000, Duration::from_millis(300), now);
+        let mut pacer = Pacer::new(Speed::Free, 500_000, Duration::from_millis(300), now);
         // A keyframe of 60 kB.
         assert!((0..50).all(|i| pacer.offer(item(0, i), 1_200, now) == Turn::Now));
         assert_eq!(pacer.poll_timeout(), None);
     }
 
-    #[test]
-    fn a_burst_leaves_at_the_rate_and_in_order() {
-        let start = epoch();
-        let mut pacer = Pacer::new(Bitrate::mbps(2), 500_000, Duration::from_millis(300), start);
-        let passed = (0..50).filter(|&i| pacer.offer(item(0, i), 1_000, start) == Turn::Now).count() as u64;
-        assert_eq!(passed, 6);
-        let (mut next, mut last) = (passed, start);
+    /// Everything that waits, as it leaves by timers.
+    fn released(pacer: &mut Pacer, start: Instant) -> (Vec<u64>, Duration) {
+        let (mut sequences, mut last) = (Vec::new(), start);
         while let Some(at) = pacer.poll_timeout() {
             assert!(at >= last);
             while let Some(item) = pacer.poll(at) {
-                assert_eq!(item.sequence, next);
-                next += 1;
+                sequences.push(item.sequence);
             }
             last = at;
         }
-        assert_eq!(next, 50);
-        // 44 kB at 250 kB/s.
-        let took = last - start;
-        assert!((Duration::from_millis(165)..Duration::from_millis(180)).contains(&took), "{took:?}");
+        (sequences, last - start)
+    }
+
+    #[test]
+    fn a_burst_leaves_at_the_rate_and_in_order() {
+        let start = epoch();
+        let mut pacer = paced(Bitrate::mbps(2), 500_000, start);
+        let passed = (0..50).filter(|&i| pacer.offer(item(0, i), 1_000, start) == Turn::Now).count() as u64;
+        assert_eq!(passed, 1);
+        let (sequences, took) = released(&mut pacer, start);
+        assert_eq!(sequences, (passed..50).collect::<Vec<_>>());
+        // 50 kB at 255 kB/s, less the 13 ms by which it may be ahead.
+        assert!((Duration::from_millis(178)..Duration::from_millis(188)).contains(&took), "{took:?}");
+    }
+
+    #[test]
+    fn what_does_not_wait_leaves_what_waits_the_less() {
+        let start = epoch();
+        let took = |beside: usize| {
+            let mut pacer = paced(Bitrate::mbps(2), 500_000, start);
+            pacer.spend(beside, start);
+            (0..50).for_each(|i| _ = pacer.offer(item(0, i), 1_000, start));
+            released(&mut pacer, start).1
+        };
+        // Ten kilobytes are 39 ms at 255 kB/s.
+        let longer = took(10_000) - took(0);
+        assert!((Duration::from_millis(35)..Duration::from_millis(43)).contains(&longer), "{longer:?}");
+    }
+
+    #[test]
+    fn while_the_line_is_held_nothing_leaves_and_nothing_is_due() {
+        let start = epoch();
+        let mut pacer = Pacer::new(Speed::Held, 500_000, Duration::from_millis(300), start);
+        assert_eq!(pacer.offer(item(0, 0), 1_000, start), Turn::Later);
+        assert_eq!((pacer.poll_timeout(), pacer.poll(start + Duration::from_millis(100))), (None, None));
+        let later = start + Duration::from_millis(200);
+        pacer.set_speed(Speed::Paced { burst: Bitrate::mbps(1), mean: Bitrate::mbps(1) }, later);
+        assert_eq!(pacer.poll(later).map(|item| item.sequence), Some(0));
     }
 
     #[test]
     fn what_waits_too_long_or_is_too_much_overflows() {
         let start = epoch();
-        let mut pacer = Pacer::new(Bitrate::kbps(8), 20_000, Duration::from_millis(300), start);
+        let mut pacer = paced(Bitrate::kbps(8), 20_000, start);
         let last = (0..50).map(|i| pacer.offer(item(0, i), 1_000, start)).last();
         assert_eq!(last, Some(Turn::Overflow));
         assert_eq!(pacer.offer(item(0, 50), 10, start + Duration::from_millis(301)), Turn::Overflow);

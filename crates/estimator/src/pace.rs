@@ -1,0 +1,142 @@
+//! When the next packet of a picture may leave: with its burst, as long as what was sent is little ahead of the mean rate,
+//! and at the mean rate from there on.
+//!
+//! All that is sent is counted, since all of it takes its time on the line: speech, repairs and probes, which do not wait
+//! themselves, leave pictures the less. Keeping what waits, and throwing it away, is the caller's.
+
+use std::time::{Duration, Instant};
+
+use parlour_model::Bitrate;
+
+/// What was sent may be ahead of the mean by this, seconds, the next packet included: the queue that is made at the
+/// bottleneck. A mean frame at 1.5 times the rate is by 11 ms.
+const AHEAD: f64 = 0.013;
+/// Bursts up to this multiple of the mean need no bound: while a queue is emptied, the rate is the bound (B3 M1: drained in
+/// 0.4 s, 0.8 with it).
+const FLAT: f64 = 1.1;
+/// What is ahead passes at this multiple of the mean, which is a little below the capacity (B1 M1: 98 % of use with 15 ms
+/// of queue and 176 of frame delay; at 1.0, 98.8 % with 16 and 193; at 1.05, 96.6 % with 33 and 159).
+const PASSES: f64 = 1.02;
+/// A mean that rose by this since a probe was sent says that the probe had its place: what is ahead is forgiven (B2-right
+/// M1: rise 0.22 s, 0.35 without).
+const FOUND: f64 = 1.02;
+/// A turn that came late, by a timer, is made up for if by no more than this.
+const LATE: Duration = Duration::from_millis(2);
+/// Seconds that are waited for at most at once.
+const LONGEST: f64 = 10.0;
+
+/// How fast pictures may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speed {
+    /// Not at all.
+    Held,
+    /// In bursts, and at the mean rate beyond them.
+    Paced {
+        /// Of a burst.
+        burst: Bitrate,
+        /// On average.
+        mean: Bitrate,
+    },
+    /// As a probe is planned, however much was sent before.
+    Probe {
+        /// Of the probe.
+        rate: Bitrate,
+        /// On average: what is ahead of it is counted for what comes after the probe.
+        mean: Bitrate,
+    },
+    /// At once.
+    Free,
+}
+
+/// See the head of this file.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    speed: Speed,
+    /// Bytes ahead of the mean, as of this time.
+    ahead: f64,
+    at: Instant,
+    /// Bytes of them that pass in a second.
+    passes: f64,
+    /// When the burst goes on.
+    turn: Instant,
+    /// The mean when the last probe began, until a larger one came of it.
+    probed: Option<Bitrate>,
+}
+
+impl Pace {
+    /// Nothing was sent so far.
+    pub fn new(speed: Speed, now: Instant) -> Self {
+        let turn = now.checked_sub(LATE).unwrap_or(now);
+        let mut pace = Self { speed, ahead: 0.0, at: now, passes: 0.0, turn, probed: None };
+        pace.set_speed(speed, now);
+        pace
+    }
+
+    /// From now on.
+    pub fn set_speed(&mut self, speed: Speed, now: Instant) {
+        self.pass(now);
+        if let Speed::Paced { mean, .. } | Speed::Probe { mean, .. } = speed {
+            self.passes = bytes_per_second(mean) * PASSES;
+        }
+        match (speed, self.speed) {
+            (Speed::Probe { .. }, Speed::Probe { .. }) => {}
+            (Speed::Probe { mean, .. }, _) => {
+                // It shows nothing unless it is sent as it was planned.
+                self.turn = self.turn.min(now);
+                self.probed = Some(mean);
+            }
+            (Speed::Paced { mean, .. }, _) if self.probed.is_some_and(|before| mean > before.scaled(FOUND)) => {
+                (self.ahead, self.probed) = (0.0, None);
+            }
+            (Speed::Free, _) => self.ahead = 0.0,
+            (Speed::Paced { .. } | Speed::Held, _) => {}
+        }
+        self.speed = speed;
+    }
+
+    /// When a packet of so many bytes may leave, if nothing else does before; `None`: not as things are.
+    pub fn next(&self, bytes: u64) -> Option<Instant> {
+        match self.speed {
+            Speed::Held => None,
+            Speed::Free => Some(self.at),
+            Speed::Probe { .. } => Some(self.turn),
+            Speed::Paced { burst, mean } if burst <= mean.scaled(FLAT) => Some(self.turn),
+            Speed::Paced { .. } => {
+                let excess = self.ahead - (AHEAD * self.passes - bytes as f64).max(0.0);
+                if excess <= 0.0 {
+                    return Some(self.turn);
+                }
+                let wait = Duration::from_secs_f64((excess / self.passes.max(1.0)).min(LONGEST));
+                Some(self.turn.max(self.at + wait))
+            }
+        }
+    }
+
+    /// A packet left in its turn.
+    pub fn sent(&mut self, bytes: u64, now: Instant) {
+        self.sent_beside(bytes, now);
+        let (Speed::Paced { burst: rate, .. } | Speed::Probe { rate, .. }) = self.speed else { return };
+        let takes = Duration::from_secs_f64((bytes as f64 / bytes_per_second(rate).max(1.0)).min(LONGEST));
+        self.turn = self.turn.max(now.checked_sub(LATE).unwrap_or(now)) + takes;
+    }
+
+    /// A packet left that does not wait for turns.
+    pub fn sent_beside(&mut self, bytes: u64, now: Instant) {
+        self.pass(now);
+        if self.speed != Speed::Free {
+            self.ahead += bytes as f64;
+        }
+    }
+
+    fn pass(&mut self, now: Instant) {
+        // Packets come in batches of one instant.
+        if now > self.at {
+            self.ahead = (self.ahead - self.passes * (now - self.at).as_secs_f64()).max(0.0);
+            self.at = now;
+        }
+    }
+}
+
+fn bytes_per_second(rate: Bitrate) -> f64 {
+    rate.as_bps() as f64 / 8.0
+}
