@@ -10,6 +10,8 @@ use crate::types::Reason;
 
 /// Time in which a queue is emptied once its cause is known: B3 wants 0.8 s with a loop of 0.15 s.
 const DRAIN_TIME: f64 = 700_000.0;
+/// Of that is left, at least: the tail of a queue is to end as well (B3-rfc M2: 50 ms stood for 1.5 s before).
+const LEAST_TIME: f64 = 250_000.0;
 /// After a plunge it is surely this sender's own, and grows with all that is on its way: sooner, and to less of the rate
 /// (B3 M1: drained in 0.4 s, 2.0 before; B3-rfc M1: 0.5 % of audio late, 0.9 before).
 const STEEP_TIME: f64 = 400_000.0;
@@ -99,6 +101,7 @@ impl Control {
         };
         self.confidence = 1.0;
         self.starting = false;
+        self.remembered = None;
         self.mode = Mode::Drain(draining);
         self.set_drain_rate(seen, target, &draining);
     }
@@ -112,7 +115,9 @@ impl Control {
             (_, true) => (STEEP_TIME, STEEP_FLOOR),
             (_, false) => (DRAIN_TIME, DRAIN_FLOOR),
         };
-        self.rate = rate * UTILISATION * (1.0 - excess / time).max(floor);
+        let lasted = seen.now.saturating_sub(draining.since) as f64;
+        let left = if draining.stall { time } else { (time - lasted).max(LEAST_TIME) };
+        self.rate = rate * UTILISATION * (1.0 - excess / left).max(floor);
     }
 
     pub(super) fn drain(&mut self, seen: &Observation, target: f64, elapsed: f64, mut draining: Draining) {

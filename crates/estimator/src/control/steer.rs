@@ -12,6 +12,8 @@ const SHRINK_PER_SECOND: f64 = 0.1;
 const GROW_EAGERLY: f64 = 1.0;
 const EAGER: u64 = 3_000_000;
 const BELOW_BEST: f64 = 0.93;
+/// And only where so much of the rate is sent: a short queue says nothing of what was not tried.
+const TRIED: f64 = 0.93;
 /// What bursts show is taken with this caution.
 const BURST_CAUTION: f64 = 0.92;
 /// And only when it is so much more that jitter cannot be the cause.
@@ -51,11 +53,15 @@ impl Control {
         if !self.limited {
             let error = ((target - self.smooth) / target).clamp(-1.0, 1.0);
             let eager = seen.now < EAGER || self.capacity < BELOW_BEST * self.best;
+            let eager = eager && self.tried.max(seen.sent) > TRIED * self.rate;
             let grow = if eager { GROW_EAGERLY } else { GROW_PER_SECOND };
             let gain = if error > 0.0 { grow } else { SHRINK_PER_SECOND };
             let mut capacity = self.capacity * (1.0 + gain * error * elapsed);
             if let Some(limit) = self.loss_limit {
                 capacity = capacity.min(limit.rate);
+            }
+            if let Some(shown) = self.shown(seen.now).filter(|_| !self.is_full()) {
+                capacity = capacity.min(shown.max(self.capacity));
             }
             // What was not sent was not tried.
             self.capacity = capacity.min((seen.sent * 1.25).max(self.capacity));
