@@ -10,7 +10,7 @@ use parlour_model::Bitrate;
 
 /// What was sent may be ahead of the mean by this, seconds, the next packet included: the queue that is made at the
 /// bottleneck. A mean frame at 1.5 times the rate is by 11 ms.
-const AHEAD: f64 = 0.013;
+const AHEAD: f64 = 0.0125;
 /// Bursts up to this multiple of the mean need no bound: while a queue is emptied, the rate is the bound (B3 M1: drained in
 /// 0.4 s, 0.8 with it).
 const FLAT: f64 = 1.1;

@@ -48,6 +48,9 @@ const SHOWN: f64 = 1.05;
 const SHOWN_FOR: u64 = 10_000_000;
 /// Less is sent than this share of the rate: not used in full.
 const FULL: f64 = 0.95;
+/// But more than this share of what a probe showed; else there is room for what the probe may have missed (B15 M1: with the
+/// camera off, one probe after the other took a little of the capacity away).
+const NEARLY_FULL: f64 = 0.75;
 /// After a silence the line is probably what it was, if a probe shows this share of it.
 const AS_BEFORE: f64 = 0.75;
 /// A probe that found this much more is followed by the next at once.
@@ -204,7 +207,8 @@ impl Control {
             self.shown = None;
         } else {
             self.probing.pause = (self.probing.pause * 2).min(PAUSE.1);
-            if !unsaturated && !self.starting && self.mode == Mode::Steady && !self.is_full() {
+            let nearly_full = !self.is_full() && self.tried > NEARLY_FULL * found;
+            if !unsaturated && !self.starting && self.mode == Mode::Steady && nearly_full {
                 self.take_as_bound(now, found);
             }
         }
