@@ -4,7 +4,8 @@
 //! publications and its place in media stay, only the connection is gone, as with a line that went dead. The session
 //! says when the roster drops it ([`parlour_session::Session::is_ghost`]); until the silence of a real line would have
 //! been noticed, its edges stay in the table too, since it is their end that others can observe (layers nobody takes any
-//! more, a speaker who fell silent). Nothing moves along them: no packet comes in or gets out without a connection.
+//! more, a speaker who fell silent). Nothing moves along them: no packet comes in or gets out without a connection, and what
+//! came before and waits for its turn is thrown away.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -29,6 +30,7 @@ impl RoomContext<'_> {
         }
         self.tell(key, Event::Leave(reason));
         self.hang_up(key);
+        self.room.media.hush(key);
         let of_this = |edge: &&Edge| edge.publisher == key || edge.receiver == key;
         let edges = self.room.edges.iter().filter(of_this).copied().collect();
         let silent_from = self.now.checked_add(self.config.peer.times().consent_lost);

@@ -224,13 +224,18 @@ impl Downlink {
 
     /// Throws away all that waits for a stream, as if it had never been numbered, and says how much.
     pub fn flush(&mut self, stream: u16) -> usize {
-        let before = self.ready.len();
-        self.ready.retain(|item| item.stream != stream);
-        let flushed = before - self.ready.len() + self.pacer.remove(stream);
+        let flushed = self.discard(stream);
         if let Some(stream) = self.streams.get_mut(usize::from(stream)) {
             stream.interrupt(stream.next_unsent());
         }
         flushed
+    }
+
+    /// Throws away all that waits for a stream that will carry nothing more, and says how much.
+    pub fn discard(&mut self, stream: u16) -> usize {
+        let before = self.ready.len();
+        self.ready.retain(|item| item.stream != stream);
+        before - self.ready.len() + self.pacer.remove(stream)
     }
 
     fn make_ready(&mut self, item: Outgoing) -> Result<(), Loss> {

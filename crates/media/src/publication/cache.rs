@@ -117,6 +117,11 @@ impl RepairCache {
         Some((&entry.kept, entry.arrived, payload))
     }
 
+    /// Nothing of what came so far is sent again.
+    pub fn forget(&mut self) {
+        self.kept_from = self.written;
+    }
+
     /// Bytes set aside.
     #[cfg(test)]
     pub fn footprint(&self) -> usize {

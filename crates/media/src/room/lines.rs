@@ -233,9 +233,9 @@ impl Room {
     /// if only pictures could open it.
     fn padding(&self, slot: u16) -> Option<(Outgoing, usize)> {
         let streams = &self.participants.get(slot)?.downlink.streams;
-        let (index, stream) = (0u16..)
-            .zip(streams)
-            .find(|(_, stream)| stream.binding.is_some_and(|binding| binding.held_back) && stream.can_probe())?;
+        let (index, stream) = (0u16..).zip(streams).find(|(_, stream)| {
+            stream.binding.is_some_and(|binding| binding.open && binding.held_back) && stream.can_probe()
+        })?;
         let timestamp = stream.history.newest().and_then(|newest| stream.history.get(newest));
         let item = Outgoing {
             stream: index,

@@ -159,6 +159,19 @@ impl Room {
         }
     }
 
+    pub(super) fn forget_sent_by(&mut self, key: ParticipantKey) {
+        let Some(owner) = self.participants.find(key) else { return };
+        for slot in self.publications.indices().collect::<Vec<_>>() {
+            let Some(publication) = self.publications.get_mut(slot).filter(|one| one.owner == owner) else { continue };
+            publication.encodings.iter_mut().flatten().for_each(|encoding| encoding.cache.forget());
+            for (receiver, stream) in publication.audience.clone() {
+                let Some(participant) = self.participants.get_mut(receiver) else { continue };
+                let discarded = participant.downlink.discard(stream);
+                self.counters.count_forward_drops(ForwardDrop::EdgeCut, discarded);
+            }
+        }
+    }
+
     /// Throws away what waits on a stream and forgets what could be repeated of it.
     pub(super) fn interrupt(&mut self, receiver: u16, stream: u16, reason: ForwardDrop) {
         let Some(participant) = self.participants.get_mut(receiver) else { return };

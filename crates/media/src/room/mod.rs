@@ -138,6 +138,13 @@ impl Room {
         self.replace_edges(edges, now);
     }
 
+    /// What `key` published and what still waits for its turn, or could be repeated, is thrown away: its edges stay, and
+    /// nothing moves along them.
+    pub fn hush(&mut self, key: ParticipantKey) {
+        self.wake = Wake::Unknown;
+        self.forget_sent_by(key);
+    }
+
     /// How a receiver shows a publication.
     pub fn set_preferences(
         &mut self,
