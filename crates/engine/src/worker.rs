@@ -214,11 +214,11 @@ impl Worker {
         };
         let mut taken = 0;
         for run in 0..received {
-            taken += self.take_run(index, run, now);
             if taken >= PASSED_ON_AFTER {
                 self.flush(now);
                 taken = 0;
             }
+            taken += self.take_run(index, run, now);
         }
         self.flush(now);
     }
