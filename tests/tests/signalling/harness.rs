@@ -27,6 +27,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub const KEY: &str = "testkey";
+pub const SECRET: &str = "a secret for tests that is long enough";
 
 pub struct Server {
     pub address: SocketAddr,
@@ -57,7 +58,7 @@ impl Server {
             max_peers: 256,
         };
         let engine = Engine::start(&config, &EngineMetrics::new(&registry).unwrap()).unwrap();
-        let keys = Keys::new([(KEY, "a secret for tests that is long enough")]);
+        let keys = Keys::new([(KEY, SECRET)]);
         let config = SignalConfig {
             limits,
             room_policy: policy.clone(),
@@ -105,10 +106,14 @@ impl Server {
         self.ask(token, &request).await.unwrap()
     }
 
-    /// A plain GET: status line and everything after it.
+    /// A plain GET: status and everything.
     pub async fn get(&self, path_and_query: &str) -> (u16, String) {
+        self.exchange(&format!("GET {path_and_query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
+    }
+
+    /// One HTTP request as it is written, on a connection of its own: status and everything.
+    pub async fn exchange(&self, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path_and_query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();

@@ -1,35 +1,15 @@
 //! The way of a line test into a call, over real sockets: what a client said of its line by HTTP is where the first picture
 //! to it begins once it joins. What follows from it is tested in virtual time (`weak_lines/hint.rs`).
 
-#![allow(clippy::unwrap_used)]
-
-#[allow(dead_code)]
-#[path = "signalling/harness.rs"]
-mod harness;
-
 use std::time::{Duration, Instant};
 
-use harness::{KEY, Server};
 use parlour_bot::client::{Client, ClientOptions, Snapshot};
 use parlour_bot::media::{TrackStats, VideoConfig};
-use parlour_bot::signalling::{TokenOptions, mint};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-const SECRET: &str = "a secret for tests that is long enough";
+use crate::harness::Server;
+use crate::token;
+
 const SOON: Duration = Duration::from_secs(20);
-
-fn token(identity: &str, role: &str) -> String {
-    mint(&TokenOptions {
-        key: KEY.into(),
-        secret: SECRET.into(),
-        session: "couple".into(),
-        identity: identity.into(),
-        role: role.into(),
-        valid_for: Duration::from_secs(600),
-    })
-    .unwrap()
-}
 
 /// Says what a test of one's line found; the status of the answer.
 async fn tell(server: &Server, token: &str, down_kbps: u32) -> u16 {
@@ -41,11 +21,7 @@ async fn tell(server: &Server, token: &str, down_kbps: u32) -> u16 {
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{result}",
         result.len()
     );
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
+    server.exchange(&request).await.0
 }
 
 fn picture(snapshot: &Snapshot) -> Option<&TrackStats> {

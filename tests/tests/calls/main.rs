@@ -3,35 +3,39 @@
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code)]
-#[path = "signalling/harness.rs"]
+#[path = "../signalling/harness.rs"]
 mod harness;
+mod line_hint;
 
 use std::time::{Duration, Instant};
 
-use harness::{KEY, Server};
+use harness::{KEY, SECRET, Server};
 use parlour_bot::client::{Client, ClientOptions, Snapshot};
 use parlour_bot::endpoint::Channel;
 use parlour_bot::load::{self, LoadOptions};
 use parlour_bot::media::{AudioConfig, VideoConfig};
 use parlour_bot::signalling::{TokenOptions, mint};
 
-const SECRET: &str = "a secret for tests that is long enough";
 const SOON: Duration = Duration::from_secs(10);
 
-fn options(server: &Server, identity: &str, role: &str, epoch: Instant) -> ClientOptions {
-    let token = mint(&TokenOptions {
+fn token(identity: &str, role: &str) -> String {
+    mint(&TokenOptions {
         key: KEY.into(),
         secret: SECRET.into(),
         session: "couple".into(),
         identity: identity.into(),
         role: role.into(),
         valid_for: Duration::from_secs(600),
-    });
+    })
+    .unwrap()
+}
+
+fn options(server: &Server, identity: &str, role: &str, epoch: Instant) -> ClientOptions {
     ClientOptions {
         audio: Some(AudioConfig::default()),
         video: Some(VideoConfig::default()),
         echo: true,
-        ..ClientOptions::new(&format!("ws://{}", server.address), &token.unwrap(), epoch)
+        ..ClientOptions::new(&format!("ws://{}", server.address), &token(identity, role), epoch)
     }
 }
 
