@@ -55,8 +55,9 @@ pub(crate) fn response(joined: &Joined, topology: Topology, config: &SignalConfi
         ping_interval: PING_INTERVAL.as_secs() as i32,
         server_info: Some(server_info(config)),
         enabled_publish_codecs: publish_codecs(),
-        // With two connections a client that may publish offers the second at once instead of at its first track.
-        fast_publish: topology == Topology::Dual && joined.participant.grants.may_publish_any(),
+        // Who may publish offers at once, one offer after the other. Without it the Rust SDK (and Python's, on top of it)
+        // collects offers for 150 ms, and forgets a track that it announces in the moment it makes one: never heard.
+        fast_publish: joined.participant.grants.may_publish_any(),
         ..Default::default()
     })
 }
