@@ -3,57 +3,19 @@
 //! An IPv6 address counts as its /64: one household or host has no less.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::config::Limits;
 use crate::metrics::Drop as Reason;
-
-/// Refills steadily up to its burst.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TokenBucket {
-    per_second: f64,
-    burst: f64,
-    tokens: f64,
-    at: Instant,
-}
-
-impl TokenBucket {
-    pub(crate) fn new(per_second: f64, burst: f64, now: Instant) -> Self {
-        Self { per_second, burst, tokens: burst, at: now }
-    }
-
-    /// Takes one if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        self.refill(now);
-        let there = self.tokens >= 1.0;
-        if there {
-            self.tokens -= 1.0;
-        }
-        there
-    }
-
-    fn refill(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
-        self.at = now;
-    }
-
-    /// Nothing was taken for long enough that forgetting it changes nothing.
-    fn is_full(&mut self, now: Instant) -> bool {
-        self.refill(now);
-        self.tokens >= self.burst
-    }
-}
-
-struct Visitor {
-    attempts: TokenBucket,
-    sockets: usize,
-}
+use crate::rates::{Rate, Rates};
 
 struct Visitors {
-    by_address: HashMap<IpAddr, Visitor>,
+    attempts: Rates<IpAddr>,
+    /// Open ones of each address that has any: no more entries than `sockets`.
+    sockets_of: HashMap<IpAddr, usize>,
     sockets: usize,
 }
 
@@ -72,28 +34,21 @@ pub(crate) struct Seat {
 
 impl Admission {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, visitors: Arc::new(Mutex::new(Visitors { by_address: HashMap::new(), sockets: 0 })) }
+        let rate = Rate { per_second: limits.attempts_per_second, burst: limits.attempt_burst };
+        let attempts = Rates::new(rate, limits.addresses);
+        Self { limits, visitors: Arc::new(Mutex::new(Visitors { attempts, sockets_of: HashMap::new(), sockets: 0 })) }
     }
 
     /// One attempt of this address, which leads to a seat or a reason why not.
     pub(crate) fn admit(&self, address: IpAddr, now: Instant) -> Result<Seat, Reason> {
         let address = counted_as(address);
         let mut visitors = self.lock();
-        if !visitors.by_address.contains_key(&address) {
-            visitors.make_room(self.limits.addresses, now)?;
-        }
-        let sockets = visitors.sockets;
-        let visitor = visitors.by_address.entry(address).or_insert_with(|| Visitor {
-            attempts: TokenBucket::new(self.limits.attempts_per_second, self.limits.attempt_burst, now),
-            sockets: 0,
-        });
-        if !visitor.attempts.take(now) {
-            return Err(Reason::Rate);
-        }
-        if sockets >= self.limits.sockets || visitor.sockets >= self.limits.sockets_per_address {
+        visitors.attempts.take(address, now).map_err(|_| Reason::Rate)?;
+        let own = visitors.sockets_of.get(&address).copied().unwrap_or_default();
+        if visitors.sockets >= self.limits.sockets || own >= self.limits.sockets_per_address {
             return Err(Reason::Sockets);
         }
-        visitor.sockets += 1;
+        visitors.sockets_of.insert(address, own + 1);
         visitors.sockets += 1;
         Ok(Seat { admission: self.clone(), address })
     }
@@ -104,23 +59,15 @@ impl Admission {
     }
 }
 
-impl Visitors {
-    /// Forgets addresses that nothing is remembered of. When all are in use, a new one has to wait.
-    fn make_room(&mut self, most: usize, now: Instant) -> Result<(), Reason> {
-        if self.by_address.len() < most {
-            return Ok(());
-        }
-        self.by_address.retain(|_, visitor| visitor.sockets > 0 || !visitor.attempts.is_full(now));
-        if self.by_address.len() < most { Ok(()) } else { Err(Reason::Rate) }
-    }
-}
-
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut visitors = self.admission.lock();
         visitors.sockets = visitors.sockets.saturating_sub(1);
-        if let Some(visitor) = visitors.by_address.get_mut(&self.address) {
-            visitor.sockets = visitor.sockets.saturating_sub(1);
+        if let Entry::Occupied(mut own) = visitors.sockets_of.entry(self.address) {
+            *own.get_mut() = own.get().saturating_sub(1);
+            if *own.get() == 0 {
+                own.remove();
+            }
         }
     }
 }
@@ -184,6 +131,18 @@ mod tests {
         let now = Instant::now();
         let _seats = [door.admit(ip("2001:db8::1"), now).unwrap(), door.admit(ip("2001:db8::2"), now).unwrap()];
         assert_eq!(door.admit(ip("2001:db8::3"), now).err(), Some(Reason::Sockets));
+    }
+
+    #[test]
+    fn a_socket_counts_for_as_long_as_it_is_open_and_is_forgotten_with_it() {
+        let door = Admission::new(limits());
+        let now = Instant::now();
+        let seats = [0, 100].map(|seconds| door.admit(ip("192.0.2.1"), now + Duration::from_secs(seconds)).unwrap());
+        let later = now + Duration::from_secs(200);
+        assert_eq!(door.admit(ip("192.0.2.1"), later).err(), Some(Reason::Sockets), "long after its attempts");
+        drop(seats);
+        assert!(door.lock().sockets_of.is_empty());
+        assert!(door.admit(ip("192.0.2.1"), later).is_ok());
     }
 
     #[test]

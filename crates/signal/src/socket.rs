@@ -14,9 +14,10 @@ use livekit_protocol as proto;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::admission::{Seat, TokenBucket};
+use crate::admission::Seat;
 use crate::config::{Limits, PING_INTERVAL, WRITE_TIMEOUT};
 use crate::metrics::{Close, Drop as Reason, SignalMetrics};
+use crate::rates::{Rate, TokenBucket};
 use crate::wire::{self, Format};
 
 /// Requests that wait for the link; beyond it, the socket is not read.
@@ -65,6 +66,7 @@ pub(crate) fn pair(limits: &Limits, metrics: &SignalMetrics, seat: Seat) -> (Wir
     let (inbound_sender, inbound_receiver) = mpsc::channel(INBOUND_BACKLOG);
     let (cut_sender, cut_receiver) = oneshot::channel();
     let queued = Arc::new(AtomicUsize::new(0));
+    let requests = Rate { per_second: limits.requests_per_second, burst: limits.request_burst };
     let wire = Wire {
         frames: frame_sender,
         inbound: inbound_receiver,
@@ -78,7 +80,7 @@ pub(crate) fn pair(limits: &Limits, metrics: &SignalMetrics, seat: Seat) -> (Wir
         inbound: inbound_sender,
         queued,
         cut: cut_receiver,
-        requests: TokenBucket::new(limits.requests_per_second, limits.request_burst, std::time::Instant::now()),
+        requests: TokenBucket::new(requests, std::time::Instant::now()),
         silence: limits.silence,
         metrics: metrics.clone(),
         _seat: seat,
@@ -188,7 +190,7 @@ impl Reader<'_> {
 
     /// Waits where the client is faster than allowed or than the link: its own connection then fills up.
     async fn hand_on(&mut self, request: Inbound) {
-        while !self.requests.take(std::time::Instant::now()) {
+        while self.requests.take(std::time::Instant::now()).is_err() {
             tokio::time::sleep(REQUEST_PAUSE).await;
         }
         if self.inbound.send(request).await.is_err() {

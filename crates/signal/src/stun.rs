@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use tokio::net::UdpSocket;
 
-use crate::admission::TokenBucket;
+use crate::rates::{Rate, TokenBucket};
 
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const HEADER: usize = 20;
@@ -21,7 +21,7 @@ const XOR_MAPPED_ADDRESS: [u8; 2] = [0x00, 0x20];
 /// Longest question looked at; honest ones have 20 to 48 bytes.
 const MAX_REQUEST: usize = 256;
 /// Answers per second and at once; a client asks a handful of times when it connects.
-const ANSWERS_PER_SECOND: f64 = 500.0;
+const ANSWERS: Rate = Rate { per_second: 500.0, burst: 500.0 };
 
 /// A STUN server on one socket.
 pub struct StunServer {
@@ -47,14 +47,14 @@ impl StunServer {
 
     /// Answers for as long as it is polled.
     pub async fn run(self) {
-        let mut answers = TokenBucket::new(ANSWERS_PER_SECOND, ANSWERS_PER_SECOND, Instant::now());
+        let mut answers = TokenBucket::new(ANSWERS, Instant::now());
         let mut buffer = [0; MAX_REQUEST];
         loop {
             // Errors here are those of earlier sends, reported late; the socket itself stays.
             let Ok((length, from)) = self.socket.recv_from(&mut buffer).await else { continue };
             let request = buffer.get(..length).unwrap_or_default();
             if let Some(answer) = answer(request, from)
-                && answers.take(Instant::now())
+                && answers.take(Instant::now()).is_ok()
             {
                 // A lost answer is asked for again.
                 let _ = self.socket.send_to(&answer, from).await;
