@@ -12,7 +12,7 @@ use parlour_peer::ChannelId;
 use parlour_session::{JoinRequest, Loss};
 
 use crate::demux::PeerKey;
-use crate::participant::{Line, Participant, Publishing, Receiving, Transport};
+use crate::participant::{Announced, Line, Participant, Publishing, Receiving, Transport};
 use crate::room::RoomContext;
 
 /// Longest display name, in bytes.
@@ -192,15 +192,22 @@ impl RoomContext<'_> {
         }
     }
 
-    /// Offers that waited too long for an announcement are answered without it.
+    /// Offers that waited too long for an announcement are answered without it, and the other way round.
     pub(crate) fn check_deadlines(&mut self) {
         let now = self.now;
         self.silence_ghosts();
         let waited = |one: &Participant| one.publishing.waiting_offer.is_some_and(|offer| offer.until <= now);
-        let overdue: Vec<_> = self.room.participants.values().filter(|one| waited(one)).map(|one| one.key).collect();
-        for key in overdue {
+        for key in self.those(waited) {
             self.answer_waiting_offer(key);
         }
+        let is_late = |one: &Announced| one.offer_due.is_some_and(|due| due <= now);
+        for key in self.those(|one| one.publishing.announced.iter().any(is_late)) {
+            self.ask_for_unoffered(key);
+        }
+    }
+
+    fn those(&self, condition: impl Fn(&Participant) -> bool) -> Vec<ParticipantKey> {
+        self.room.participants.values().filter(|one| condition(one)).map(|one| one.key).collect()
     }
 
     /// Changes what others are told of someone.

@@ -159,6 +159,8 @@ pub(crate) struct Publishing {
 pub(crate) struct Announced {
     pub(crate) record: TrackRecord,
     pub(crate) publication: PublicationKey,
+    /// When an offer that carries it is asked for, once.
+    pub(crate) offer_due: Option<Instant>,
 }
 
 /// An offer already applied, to be answered by then at the latest.
@@ -225,7 +227,8 @@ impl Participant {
     /// When something of this participant is due.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Instant> {
         let ghost = self.ghost.as_ref().and_then(|ghost| ghost.silent_from);
-        self.publishing.waiting_offer.map(|offer| offer.until).into_iter().chain(ghost)
+        let unoffered = self.publishing.announced.iter().filter_map(|one| one.offer_due);
+        self.publishing.waiting_offer.map(|offer| offer.until).into_iter().chain(ghost).chain(unoffered)
     }
 
     /// Something that others are told of has changed.

@@ -1,5 +1,8 @@
 //! What a participant sends: announced, bound to a section of its offer, muted, taken back.
 
+use std::time::Duration;
+
+use parlour_model::command::Topology;
 use parlour_model::session::{MuteTarget, SessionEvent};
 use parlour_model::{
     Event, LayerSpec, MediaKind, ParticipantKey, PublicationKey, Refusal, TrackRecord, TrackRequest, TrackSid,
@@ -20,6 +23,10 @@ const MAX_LAYERS: usize = 3;
 /// Longest name of a track, lip-sync group or client-side id, in bytes.
 const MAX_TRACK_TEXT: usize = 256;
 
+/// How long an announced track may go without an offer that carries it. Clients offer within half a second, or have
+/// forgotten: a microphone nobody hears, and its owner cannot know.
+const OFFER_WAIT: Duration = Duration::from_secs(3);
+
 impl RoomContext<'_> {
     /// A client announces a track.
     pub(crate) fn add_track(&mut self, key: ParticipantKey, request: TrackRequest) {
@@ -30,6 +37,21 @@ impl RoomContext<'_> {
         }
         // The offer that carries it may have come first.
         self.complete_waiting_offer(key);
+    }
+
+    /// Asks who announced a track some time ago for the offer that carries it: one that wants no section makes a client
+    /// offer what it has. A client with a connection for each way is not asked, there is no message for it.
+    pub(crate) fn ask_for_unoffered(&mut self, key: ParticipantKey) {
+        let now = self.now;
+        let Some(participant) = self.participant(key) else { return };
+        let mut late = false;
+        for announced in &mut participant.publishing.announced {
+            late |= announced.offer_due.take_if(|due| *due <= now).is_some();
+        }
+        let is_single = participant.transport.topology == Topology::Single;
+        if late && is_single && participant.publishing.waiting_offer.is_none() {
+            self.tell(key, Event::SectionsNeeded { audio: 0, video: 0 });
+        }
     }
 
     fn announce(&mut self, key: ParticipantKey, request: TrackRequest) -> Result<TrackRecord, Refusal> {
@@ -44,6 +66,7 @@ impl RoomContext<'_> {
         if request.layers.len() > MAX_LAYERS || request.cid.as_str().is_empty() {
             return Err(Refusal::Invalid);
         }
+        let now = self.now;
         let sid = TrackSid::new(self.names.sid("TR"));
         let publication = PublicationKey(self.names.next_publication());
         // The rules first: which media the session has at all, and whether they must be encrypted.
@@ -60,7 +83,8 @@ impl RoomContext<'_> {
             return Err(Refusal::Limit);
         }
         let record = track_record(sid, request);
-        participant.publishing.announced.push(Announced { record: record.clone(), publication });
+        let offer_due = Some(now + OFFER_WAIT);
+        participant.publishing.announced.push(Announced { record: record.clone(), publication, offer_due });
         Ok(record)
     }
 
@@ -90,7 +114,7 @@ impl RoomContext<'_> {
         let offered = section.codecs.first()?.clone();
         let index = self.announced_for(key, section, kind)?;
         let participant = self.participant(key)?;
-        let Announced { mut record, publication } = participant.publishing.announced.remove(index);
+        let Announced { mut record, publication, .. } = participant.publishing.announced.remove(index);
         let ingress = ingress_section(&record, publication, section, &offered);
         record.codec = Some(offered.codec);
         record.mid = Some(mid.to_owned());

@@ -29,6 +29,8 @@ pub struct DirectBot {
     pub others: BTreeMap<ParticipantSid, ParticipantRecord>,
     /// Changes its offers on their way, to make them wrong.
     pub edit_offer: Option<fn(&str) -> String>,
+    /// It forgets to offer what it has announced, until it is asked for an offer.
+    pub forgets_offers: bool,
     /// Changes the answers it gets, to make it believe something wrong.
     pub edit_answer: Option<fn(&str) -> String>,
     /// What of its datagrams gets out; everything if there is none.
@@ -71,6 +73,7 @@ impl DirectBot {
             errors: Vec::new(),
             others: joined.others.into_iter().map(|other| (other.sid.clone(), other)).collect(),
             edit_offer: None,
+            forgets_offers: false,
             edit_answer: None,
             lets_out: None,
             tapped: None,
@@ -180,6 +183,9 @@ impl DirectBot {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
+        if self.forgets_offers {
+            return None;
+        }
         let offer = self.endpoint.poll_offer(now)?;
         let sdp = self.edit_offer.map_or_else(|| offer.sdp.clone(), |edit| edit(&offer.sdp));
         Some(Action::Offer { sdp: Redacted(sdp), offer_id: offer.id })
@@ -233,7 +239,10 @@ impl DirectBot {
                 self.endpoint.drop_offer(offer_id);
                 self.refusals.push(Refusal::Invalid);
             }
-            Event::SectionsNeeded { audio, video } => self.endpoint.add_sections(audio, video),
+            Event::SectionsNeeded { audio, video } => {
+                self.forgets_offers = false;
+                self.endpoint.add_sections(audio, video);
+            }
             Event::TrackPublished { cid, track } => {
                 if let Some(own) = self.own.iter_mut().find(|(own, ..)| own == cid.as_str()) {
                     own.1 = Some(track.sid);
