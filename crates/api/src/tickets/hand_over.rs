@@ -38,7 +38,7 @@ pub(super) fn operation() -> Operation {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "HandOver")]
 struct HandOverBody {
-    /// The secret, for the other device.
+    /// The secret, for the other device. Of a room that nothing is kept of, a newer one takes its place.
     ticket: String,
     /// The same, short enough to be typed: ten letters and digits, whose case does not matter, nor spaces and dashes
     /// between them. `POST /v1/tickets/redeem` takes it in place of the ticket. A newer one takes its place.
@@ -59,7 +59,7 @@ async fn hand_over(
     let now = now_ms();
     let ticket = DrawnTicket::new(&shown_name(&api, &session, identity).await, &api.signing.sealer)?;
     let expires_at_ms = now.saturating_add(i64::try_from(HAND_OVER_SECONDS * 1_000).unwrap_or_default());
-    let code = api.codes.draw((&session, identity), &ticket.text, (now, expires_at_ms))?;
+    let code = api.codes.draw((session.clone(), identity.clone()), &ticket.text, (now, expires_at_ms))?;
     let body = HandOverBody { ticket: ticket.text, code, expires_at_ms };
     let later = api.clone();
     tokio::spawn(async move {

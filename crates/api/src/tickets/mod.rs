@@ -6,6 +6,7 @@
 mod codes;
 mod drawn;
 mod hand_over;
+mod one_each;
 mod passing;
 mod redeem;
 

@@ -61,7 +61,7 @@ pub(crate) async fn is_guess(api: &ApiState, body: &[u8]) -> Result<bool, Proble
     let Ok(words) = serde_json::from_slice::<RedeemWords>(body) else { return Ok(true) };
     let text = api.codes.ticket(&words.ticket, now_ms()).unwrap_or(words.ticket);
     let hash = SecretHash::of(text.as_bytes());
-    Ok(!api.passing.knows(hash) && !api.ledger.read(move |store| store.knows_ticket(hash)).await?)
+    Ok(!api.passing.knows(hash, now_ms()) && !api.ledger.read(move |store| store.knows_ticket(hash)).await?)
 }
 
 async fn redeem(State(api): State<ApiState>, once: Once, Body(words): Body<RedeemWords>) -> Result<Reply, Problem> {
@@ -154,7 +154,7 @@ async fn use_passing(
     };
     let written = api.ledger.change(write).await;
     if written.is_err() {
-        api.passing.keep(new, now);
+        api.passing.put_back(new, now);
     }
     written.map(Ok)
 }
