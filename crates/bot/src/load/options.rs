@@ -10,11 +10,11 @@ pub struct LoadOptions {
     /// Server to load, as ws://host:port
     #[arg(long, default_value = "ws://127.0.0.1:7880", env = "PARLOUR_URL")]
     pub url: String,
-    /// API key that signs the bots' tokens
-    #[arg(long, default_value = "devkey", env = "PARLOUR_API_KEY")]
+    /// API key that signs the bots' tokens, one of the server's; by default that of `make run`
+    #[arg(long, default_value = "development", env = "PARLOUR_API_KEY")]
     pub api_key: String,
     /// Secret of the API key
-    #[arg(long, default_value = "secret", env = "PARLOUR_API_SECRET", hide_env_values = true)]
+    #[arg(long, default_value = "a development secret that everyone knows", env = "PARLOUR_API_SECRET", hide_env_values = true)]
     pub api_secret: String,
     /// Number of sessions
     #[arg(long, default_value_t = 1)]
