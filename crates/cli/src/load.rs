@@ -89,7 +89,10 @@ mod tests {
     fn who_is_refused_reads_what_to_give() {
         let said = |reason| Failed::from(LoadError::NobodyJoined(ClientError::Signalling(reason))).to_string();
         let key = said(SignallingError::Refused(401));
-        assert!(["status 401", "--api-key", "--api-secret", "[keys.NAME]"].iter().all(|word| key.contains(word)), "{key}");
+        assert!(
+            ["status 401", "--api-key", "--api-secret", "[keys.NAME]"].iter().all(|word| key.contains(word)),
+            "{key}"
+        );
         let room = said(SignallingError::Refused(404));
         assert!(["ad_hoc = true", "waiting_room = false"].iter().all(|word| room.contains(word)), "{room}");
         assert!(!said(SignallingError::Timeout).contains("--api-key"));

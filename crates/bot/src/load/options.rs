@@ -14,7 +14,12 @@ pub struct LoadOptions {
     #[arg(long, default_value = "development", env = "PARLOUR_API_KEY")]
     pub api_key: String,
     /// Secret of the API key
-    #[arg(long, default_value = "a development secret that everyone knows", env = "PARLOUR_API_SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        default_value = "a development secret that everyone knows",
+        env = "PARLOUR_API_SECRET",
+        hide_env_values = true
+    )]
     pub api_secret: String,
     /// Number of sessions
     #[arg(long, default_value_t = 1)]
