@@ -175,7 +175,7 @@ pub enum SealError {
     /// again would use a nonce twice (RFC 7714 8.1), which gives the authentication key away.
     #[error("index already used")]
     IndexUsed,
-    /// More sources than [`crate::MAX_SOURCES`].
+    /// Far more sources than one connection comes to in its life.
     #[error("too many sources")]
     TooManySources,
     /// The index space is used up; a new connection is needed.

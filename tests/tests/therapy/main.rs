@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod exit;
 mod hand_over;
 mod play;

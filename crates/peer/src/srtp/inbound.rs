@@ -3,18 +3,19 @@
 use std::fmt;
 
 use super::cipher::Cipher;
-use super::index::{MAX_RTP_INDEX, Window};
+use super::index::MAX_RTP_INDEX;
 use super::packet::{RtpPrefix, rtcp_ssrc};
-use super::{KeyError, MAX_SOURCES, MasterKey, SrtpProfile};
+use super::sources::Sources;
+use super::{KeyError, MasterKey, SrtpProfile};
 use crate::DatagramDrop;
 
 /// The receiving half of a connection's SRTP.
 pub struct Inbound {
     rtp: Cipher,
     rtcp: Cipher,
-    /// Sorted by source. A source gets in with its first authentic packet.
-    rtp_sources: Vec<(u32, Window)>,
-    rtcp_sources: Vec<(u32, Window)>,
+    /// A source gets in with its first authentic packet.
+    rtp_sources: Sources<()>,
+    rtcp_sources: Sources<()>,
 }
 
 impl fmt::Debug for Inbound {
@@ -29,8 +30,8 @@ impl Inbound {
         Ok(Self {
             rtp: Cipher::rtp(profile, master)?,
             rtcp: Cipher::rtcp(profile, master)?,
-            rtp_sources: Vec::new(),
-            rtcp_sources: Vec::new(),
+            rtp_sources: Sources::new(),
+            rtcp_sources: Sources::new(),
         })
     }
 
@@ -41,17 +42,11 @@ impl Inbound {
         if packet.len() < header_len + self.rtp.tag_len() {
             return Err(DatagramDrop::TooShort);
         }
-        let place = find(&self.rtp_sources, ssrc)?;
-        let index = match place {
-            Place::Known(at) => {
-                let window = &self.rtp_sources[at].1;
-                let index = window.guess(sequence).filter(|&index| index <= MAX_RTP_INDEX);
-                fresh(window, index.ok_or(DatagramDrop::Replayed)?)?
-            }
-            Place::New(_) => u64::from(sequence),
-        };
+        let place = self.rtp_sources.find(ssrc).ok_or(DatagramDrop::TooManySources)?;
+        let index = self.rtp_sources.index(place, sequence).ok().filter(|&index| index <= MAX_RTP_INDEX);
+        let index = index.ok_or(DatagramDrop::Replayed)?;
         let len = self.rtp.open_rtp(packet, header_len, ssrc, index).map_err(|_| DatagramDrop::NotAuthentic)?;
-        record(&mut self.rtp_sources, place, ssrc, index);
+        self.rtp_sources.mark(place, ssrc, index, || ());
         Ok(len)
     }
 
@@ -59,37 +54,12 @@ impl Inbound {
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, DatagramDrop> {
         let ssrc = rtcp_ssrc(packet).ok_or(DatagramDrop::TooShort)?;
         let index = self.rtcp.rtcp_index(packet).ok_or(DatagramDrop::TooShort)?;
-        let place = find(&self.rtcp_sources, ssrc)?;
-        if let Place::Known(at) = place {
-            fresh(&self.rtcp_sources[at].1, u64::from(index))?;
+        let place = self.rtcp_sources.find(ssrc).ok_or(DatagramDrop::TooManySources)?;
+        if !self.rtcp_sources.is_fresh(place, u64::from(index)) {
+            return Err(DatagramDrop::Replayed);
         }
         let len = self.rtcp.open_rtcp(packet, ssrc, index).map_err(|_| DatagramDrop::NotAuthentic)?;
-        record(&mut self.rtcp_sources, place, ssrc, u64::from(index));
+        self.rtcp_sources.mark(place, ssrc, u64::from(index), || ());
         Ok(len)
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Known(usize),
-    New(usize),
-}
-
-fn find(sources: &[(u32, Window)], ssrc: u32) -> Result<Place, DatagramDrop> {
-    match sources.binary_search_by_key(&ssrc, |(ssrc, _)| *ssrc) {
-        Ok(at) => Ok(Place::Known(at)),
-        Err(_) if sources.len() >= MAX_SOURCES => Err(DatagramDrop::TooManySources),
-        Err(at) => Ok(Place::New(at)),
-    }
-}
-
-fn fresh(window: &Window, index: u64) -> Result<u64, DatagramDrop> {
-    window.is_fresh(index).then_some(index).ok_or(DatagramDrop::Replayed)
-}
-
-fn record(sources: &mut Vec<(u32, Window)>, place: Place, ssrc: u32, index: u64) {
-    match place {
-        Place::Known(at) => sources[at].1.mark(index),
-        Place::New(at) => sources.insert(at, (ssrc, Window::starting_at(index))),
     }
 }

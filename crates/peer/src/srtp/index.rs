@@ -25,6 +25,16 @@ impl Window {
         window
     }
 
+    /// Of a source of which no more is known than its highest index: all before it may have been used.
+    pub(super) fn used_up_to(highest: u64) -> Self {
+        Self { highest, bits: [u64::MAX; WORDS] }
+    }
+
+    /// The highest index used.
+    pub(super) fn highest(&self) -> u64 {
+        self.highest
+    }
+
     /// Whether this index is new: not used, and not too old to tell.
     pub(super) fn is_fresh(&self, index: u64) -> bool {
         index > self.highest || (self.highest - index < WINDOW && !self.is_set(index))

@@ -10,6 +10,7 @@ mod index;
 mod outbound;
 mod packet;
 mod repeat;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ use thiserror::Error;
 pub use inbound::Inbound;
 pub use outbound::Outbound;
 
-/// Most sources per direction. A participant of a large room sends a handful and receives some 40.
+/// Most sources per direction at a time. A participant of a large room sends a handful and receives some 40.
 pub const MAX_SOURCES: usize = 64;
 
 /// Most bytes that sealing adds: SRTCP under GCM has a tag of 16 and an index of 4.

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::cipher::Cipher;
-use super::index::{MAX_RTP_INDEX, Window};
+use super::index::MAX_RTP_INDEX;
 use super::packet::{RtpPrefix, rtcp_ssrc};
 use super::repeat::Sealed;
+use super::sources::Sources;
 use super::{KeyError, MAX_SOURCES, MasterKey, SrtpProfile};
 use crate::SealError;
 
@@ -16,20 +17,19 @@ const MAX_RTCP_INDEX: u32 = (1 << 31) - 1;
 pub struct Outbound {
     rtp: Cipher,
     rtcp: Cipher,
-    /// Sorted by source.
-    sources: Vec<Source>,
+    sources: Sources<Repair>,
     /// Of the sources that are repaired by repetition.
     repeatable: Vec<Sealed>,
     /// One counter for all sources: the source is part of the nonce, and for each of them it only grows.
     next_rtcp_index: u32,
 }
 
-/// A stream that we send.
-struct Source {
-    ssrc: u32,
+/// How a stream that we send is repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repair {
     /// Its packets are kept: said here so that those of the others need not look.
-    repeatable: bool,
-    window: Window,
+    ByRepetition,
+    Elsewhere,
 }
 
 impl fmt::Debug for Outbound {
@@ -44,7 +44,7 @@ impl Outbound {
         Ok(Self {
             rtp: Cipher::rtp(profile, master)?,
             rtcp: Cipher::rtcp(profile, master)?,
-            sources: Vec::new(),
+            sources: Sources::new(),
             repeatable: Vec::new(),
             next_rtcp_index: 0,
         })
@@ -58,8 +58,8 @@ impl Outbound {
                 self.repeatable.push(Sealed::of(ssrc));
             }
         }
-        for source in &mut self.sources {
-            source.repeatable = self.repeatable.iter().any(|sealed| sealed.ssrc == source.ssrc);
+        for source in self.sources.iter_mut() {
+            source.tag = repair_of(&self.repeatable, source.ssrc);
         }
     }
 
@@ -84,26 +84,14 @@ impl Outbound {
 
     /// The index for a sequence number, marked as used.
     fn claim(&mut self, ssrc: u32, sequence: u16) -> Result<Claim, SealError> {
-        let at = match self.sources.binary_search_by_key(&ssrc, |source| source.ssrc) {
-            Ok(at) => at,
-            Err(_) if self.sources.len() >= MAX_SOURCES => return Err(SealError::TooManySources),
-            Err(at) => {
-                let index = u64::from(sequence);
-                let repeatable = self.repeatable.iter().any(|sealed| sealed.ssrc == ssrc);
-                self.sources.insert(at, Source { ssrc, repeatable, window: Window::starting_at(index) });
-                return Ok(Claim::Fresh { index, repeatable });
-            }
+        let place = self.sources.find(ssrc).ok_or(SealError::TooManySources)?;
+        let index = match self.sources.index(place, sequence) {
+            Ok(index) if index > MAX_RTP_INDEX => return Err(SealError::Exhausted),
+            Ok(index) => index,
+            Err(used) => return used.map(Claim::Used).ok_or(SealError::IndexUsed),
         };
-        let Source { window, repeatable, .. } = &mut self.sources[at];
-        let index = window.guess(sequence).ok_or(SealError::IndexUsed)?;
-        if !window.is_fresh(index) {
-            return Ok(Claim::Used(index));
-        }
-        if index > MAX_RTP_INDEX {
-            return Err(SealError::Exhausted);
-        }
-        window.mark(index);
-        Ok(Claim::Fresh { index, repeatable: *repeatable })
+        let source = self.sources.mark(place, ssrc, index, || repair_of(&self.repeatable, ssrc));
+        Ok(Claim::Fresh { index, repeatable: source.tag == Repair::ByRepetition })
     }
 
     fn repeat(&self, ssrc: u32, index: u64, buffer: &mut [u8]) -> Result<usize, SealError> {
@@ -123,6 +111,11 @@ impl Outbound {
         self.next_rtcp_index += 1;
         Ok(sealed)
     }
+}
+
+fn repair_of(repeatable: &[Sealed], ssrc: u32) -> Repair {
+    let is_kept = repeatable.iter().any(|sealed| sealed.ssrc == ssrc);
+    if is_kept { Repair::ByRepetition } else { Repair::Elsewhere }
 }
 
 /// Whether an index may be sealed.

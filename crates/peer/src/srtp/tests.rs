@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::cipher::{Cipher, CounterMode};
 use super::derivation::{Label, derive};
 use super::index::WINDOW;
+use super::sources::MAX_RETIRED;
 use super::*;
 use crate::{DatagramDrop, SealError};
 
@@ -217,16 +218,57 @@ fn other_keys_open_nothing() {
 }
 
 #[test]
+fn many_sources_come_and_go_and_none_is_opened_or_sealed_a_second_time() {
+    let (mut outbound, mut inbound) = halves(SrtpProfile::AeadAes128Gcm);
+    let first = sealed(&mut outbound, &rtp(0, 1, b"x"));
+    inbound.open_rtp(&mut first.clone()).unwrap();
+    for ssrc in 1..4 * MAX_SOURCES as u32 {
+        inbound.open_rtp(&mut sealed(&mut outbound, &rtp(ssrc, 1, b"x"))).unwrap();
+    }
+    assert_eq!(inbound.open_rtp(&mut first.clone()), Err(DatagramDrop::Replayed), "though its window is gone");
+    let mut again = [rtp(0, 1, b"y"), vec![0; MAX_OVERHEAD]].concat();
+    assert_eq!(outbound.seal_rtp(&mut again, 13), Err(SealError::IndexUsed));
+    inbound.open_rtp(&mut sealed(&mut outbound, &rtp(0, 2, b"x"))).unwrap();
+    assert_eq!(inbound.open_rtp(&mut first.clone()), Err(DatagramDrop::Replayed));
+}
+
+#[test]
+fn a_source_goes_on_with_its_round_after_many_others() {
+    let (mut outbound, mut inbound) = halves(SrtpProfile::AeadAes128Gcm);
+    for sequence in [0xfff0, 0xffff, 5] {
+        inbound.open_rtp(&mut sealed(&mut outbound, &rtp(7, sequence, b"x"))).unwrap();
+    }
+    for ssrc in 100..100 + MAX_SOURCES as u32 {
+        inbound.open_rtp(&mut sealed(&mut outbound, &rtp(ssrc, 1, b"x"))).unwrap();
+    }
+    let mut late = [rtp(7, 0xfff5, b"x"), vec![0; MAX_OVERHEAD]].concat();
+    assert_eq!(outbound.seal_rtp(&mut late, 13), Err(SealError::IndexUsed), "it may have been used");
+    inbound.open_rtp(&mut sealed(&mut outbound, &rtp(7, 6, b"x"))).unwrap();
+}
+
+#[test]
+fn the_source_in_use_stays_while_others_come_and_go() {
+    let (mut outbound, mut inbound) = halves(SrtpProfile::AeadAes128Gcm);
+    for other in 0..3 * MAX_SOURCES as u16 {
+        let late = sealed(&mut outbound, &rtp(7, 2 * other, b"x"));
+        inbound.open_rtp(&mut sealed(&mut outbound, &rtp(7, 2 * other + 1, b"x"))).unwrap();
+        inbound.open_rtp(&mut sealed(&mut outbound, &rtp(1_000 + u32::from(other), 1, b"x"))).unwrap();
+        inbound.open_rtp(&mut late.clone()).unwrap();
+    }
+}
+
+#[test]
 fn sources_are_bounded_both_ways() {
     let (mut outbound, mut inbound) = halves(SrtpProfile::AeadAes128Gcm);
     let (mut second, _) = halves(SrtpProfile::AeadAes128Gcm);
-    for ssrc in 0..MAX_SOURCES as u32 {
+    for ssrc in 0..(MAX_SOURCES + MAX_RETIRED) as u32 {
         inbound.open_rtp(&mut sealed(&mut outbound, &rtp(ssrc, 1, b"x"))).unwrap();
     }
-    let packet = rtp(1000, 1, b"x");
+    let packet = rtp(100_000, 1, b"x");
     assert_eq!(inbound.open_rtp(&mut sealed(&mut second, &packet)), Err(DatagramDrop::TooManySources));
     let mut buffer = [packet, vec![0; MAX_OVERHEAD]].concat();
     assert_eq!(outbound.seal_rtp(&mut buffer, 13), Err(SealError::TooManySources));
+    inbound.open_rtp(&mut sealed(&mut outbound, &rtp(0, 2, b"x"))).unwrap();
 }
 
 #[test]
