@@ -9,11 +9,11 @@ use std::time::Duration;
 use parlour_bot::direct::{BotId, Role, World};
 use parlour_bot::endpoint::Channel;
 use parlour_bot::media::{AudioConfig, VideoConfig};
-use parlour_model::command::{Action, Requester};
+use parlour_model::command::{Action, Leg, Requester};
 use parlour_model::session::{CheckInId, Floor, SessionCommand, SessionReply};
 use parlour_model::{
-    Command, Encryption, Identity, MediaKind, Redacted, Refusal, Reply, SessionId, TrackCid, TrackRequest, TrackSource,
-    VideoSize,
+    Command, Encryption, Identity, LeaveReason, MediaKind, Redacted, Refusal, Reply, SessionId, TrackCid, TrackRequest,
+    TrackSource, VideoSize,
 };
 
 const SESSION: &str = "couple";
@@ -213,19 +213,57 @@ fn the_name_of_a_lip_sync_group_cannot_write_into_the_sdp_of_others() {
     }
 }
 
-#[test]
-fn a_bug_met_by_one_participant_ends_that_participant() {
-    let (mut world, therapist, ann, ben) = couple(6);
-    // What the worker does when a call on behalf of ben panicked: his datagram was the last one looked at.
-    let address = world.bot(ben).address();
-    world.inject(address, &[128; 40]);
+/// What the worker does when the call into the shard that was made last panicked.
+fn contain(world: &mut World) {
     let now = world.now();
     world.shard_mut().contain(now);
     world.run_for(Duration::from_millis(10));
+}
+
+/// A datagram of this bot, and nothing after it.
+fn touch(world: &mut World, bot: BotId) {
+    let (now, from, to) = (world.now(), world.bot(bot).address(), world.server());
+    world.shard_mut().handle_datagram(now, from, to, &mut [128; 40]);
+}
+
+#[test]
+fn a_bug_met_by_one_participant_ends_that_participant() {
+    let (mut world, therapist, ann, ben) = couple(6);
+    touch(&mut world, ben);
+    contain(&mut world);
     assert!(world.left(ben).is_some());
     assert_eq!((world.left(therapist), world.left(ann)), (None, None));
     let before = packets(&world, therapist, ann);
     world.run_for(WHILE);
     assert!(packets(&world, therapist, ann) > before, "the others go on");
     assert_eq!(world.shard().counters().panics, 1);
+}
+
+#[test]
+fn a_bug_met_on_the_way_of_a_command_ends_who_sent_it_and_not_who_was_looked_at_before() {
+    let (mut world, therapist, ann, ben) = couple(8);
+    touch(&mut world, ben);
+    let (now, sid) = (world.now(), world.bot(ann).sid().clone());
+    world.shard_mut().handle_command(now, &session(), Command::Act(sid, Action::Trickle(Leg::Publish)));
+    contain(&mut world);
+    assert!(world.left(ann).is_some());
+    assert_eq!((world.left(therapist), world.left(ben)), (None, None));
+}
+
+#[test]
+fn a_bug_that_is_nobodys_ends_nobody_until_it_has_come_too_often() {
+    let (mut world, therapist, ann, ben) = couple(9);
+    let everyone = [therapist, ann, ben];
+    for time in 1..=4 {
+        touch(&mut world, ben);
+        let now = world.now();
+        world.shard_mut().handle_command(now, &session(), Command::Snapshot);
+        contain(&mut world);
+        let out = everyone.map(|bot| world.left(bot));
+        let expected = if time <= 3 { None } else { Some(LeaveReason::MustRejoin) };
+        assert_eq!(out, [expected; 3], "time {time}");
+    }
+    assert_eq!(world.shard().snapshot().participants, 0);
+    assert_eq!(world.shard().snapshot().peers, 0);
+    seat(&mut world, "therapist", Role::Therapist);
 }

@@ -10,6 +10,7 @@ use crate::shard::Shard;
 impl Shard {
     /// Carries out a command. What it protects is in force when this returns.
     pub fn handle_command(&mut self, now: std::time::Instant, session: &SessionId, command: Command) -> Reply {
+        self.culprit = self.culprit_of(session, &command);
         let reply = match command {
             Command::ListSessions => return Reply::Sessions(self.rooms.iter().map(|room| room.record()).collect()),
             Command::Join(_) | Command::Open(_) if self.draining => Err(Refusal::Draining),

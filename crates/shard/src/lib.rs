@@ -6,6 +6,7 @@
 
 mod act;
 mod config;
+mod contain;
 mod counters;
 mod data;
 mod demux;

@@ -73,6 +73,7 @@ impl Shard {
             edges_version: 0,
             queued: false,
             media_due: None,
+            faults: 0,
         });
         Ok(key)
     }

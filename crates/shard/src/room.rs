@@ -59,6 +59,8 @@ pub(crate) struct Room {
     pub(crate) queued: bool,
     /// The timer that is set for `media`.
     pub(crate) media_due: Option<Instant>,
+    /// Bugs met in it that were nobody's in particular.
+    pub(crate) faults: u32,
 }
 
 /// How often connection quality is judged. LiveKit's clients show it; faster would flicker.

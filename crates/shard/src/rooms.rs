@@ -57,6 +57,10 @@ impl Rooms {
         self.by_session.get(session).copied()
     }
 
+    pub(crate) fn get(&self, key: RoomKey) -> Option<&Room> {
+        self.rooms.get(&key)
+    }
+
     pub(crate) fn get_mut(&mut self, key: RoomKey) -> Option<&mut Room> {
         self.rooms.get_mut(&key)
     }

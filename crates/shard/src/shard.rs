@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parlour_model::session::SessionPhase;
-use parlour_model::{Event, LeaveReason, ParticipantKey, ParticipantSid, SessionNotice};
+use parlour_model::{Event, LeaveReason, ParticipantSid, SessionNotice};
 use parlour_peer::{CloseReason, Incoming, PeerEvent};
 use parlour_session::Clock;
 
 use crate::config::ShardConfig;
+use crate::contain::Culprit;
 use crate::counters::{ShardCounters, ShardDrop};
 use crate::demux::{DatagramKind, PeerKey, stun_local_ufrag};
 use crate::goodbye::Goodbyes;
@@ -45,7 +46,7 @@ pub struct Shard {
     /// Where peers write datagrams of their own.
     pub(crate) scratch: Vec<u8>,
     /// Whom the work in hand is for: if it panics, they go.
-    culprit: Option<(RoomKey, ParticipantKey)>,
+    pub(crate) culprit: Option<Culprit>,
 }
 
 impl Shard {
@@ -73,6 +74,7 @@ impl Shard {
 
     /// Takes what came in at our address `to`. Media is opened in place.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
+        self.culprit = None;
         self.counters.datagrams_in += 1;
         self.counters.bytes_in += datagram.len() as u64;
         match DatagramKind::of(datagram) {
@@ -92,7 +94,7 @@ impl Shard {
         let Some(peer) = self.peers.at(from) else { return self.counters.drop(ShardDrop::UnknownAddress) };
         let Some(slot) = self.peers.get_mut(peer) else { return };
         let (room, participant) = (slot.room, slot.participant);
-        self.culprit = Some((room, participant));
+        self.culprit = Some(Culprit::participant(room, participant));
         let Ok(incoming) = slot.peer.handle_datagram(now, from, to, datagram) else { return };
         let Some(room) = self.rooms.get_mut(room) else { return self.counters.drop(ShardDrop::NoRoom) };
         // What is refused is counted by reason where it is refused.
@@ -135,7 +137,7 @@ impl Shard {
         datagram: &mut [u8],
     ) -> bool {
         let Some(slot) = self.peers.touch(peer) else { return false };
-        self.culprit = Some((slot.room, slot.participant));
+        self.culprit = Some(Culprit::participant(slot.room, slot.participant));
         slot.peer.handle_datagram(now, from, to, datagram).is_ok()
     }
 
@@ -145,13 +147,13 @@ impl Shard {
             match owner {
                 TimerOwner::Peer(key) => {
                     if let Some(slot) = self.peers.touch(key) {
-                        self.culprit = Some((slot.room, slot.participant));
+                        self.culprit = Some(Culprit::participant(slot.room, slot.participant));
                         slot.peer.handle_timeout(now);
                     }
                 }
                 TimerOwner::Media(key) => {
                     if let Some(room) = self.rooms.get_mut(key) {
-                        self.culprit = None;
+                        self.culprit = Some(Culprit::room(key));
                         room.media_due = None;
                         room.media.handle_timeout(now);
                         room.queue(&mut self.dirty_rooms);
@@ -163,7 +165,7 @@ impl Shard {
     }
 
     fn room_timeout(&mut self, key: RoomKey, now: Instant) {
-        self.culprit = None;
+        self.culprit = Some(Culprit::room(key));
         self.in_room(key, now, |context| {
             context.room.session.handle_timeout(now);
             context.check_deadlines();
@@ -209,19 +211,6 @@ impl Shard {
         }
     }
 
-    /// A call into the shard panicked: whoever it was for is out, the others go on. If their room cannot be mended, it
-    /// closes.
-    pub fn contain(&mut self, now: Instant) {
-        self.counters.panics += 1;
-        let Some((room, participant)) = self.culprit.take() else { return };
-        let mended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.in_room(room, now, |context| context.depart(participant, LeaveReason::MustRejoin));
-        }));
-        if mended.is_err() {
-            self.close_room(room);
-        }
-    }
-
     /// Looks at everything that was touched since the last call: what peers tell, what media tells, when they are due.
     pub(crate) fn settle(&mut self, now: Instant) {
         let mut peers = Vec::new();
@@ -234,6 +223,7 @@ impl Shard {
         self.peers.take_dirty(&mut self.sending_peers);
         for index in 0..self.dirty_rooms.len() {
             let key = self.dirty_rooms[index];
+            self.culprit = Some(Culprit::room(key));
             if let Some(event) = self.rooms.get_mut(key).and_then(|room| room.media.poll_event()) {
                 self.in_room(key, now, |context| context.handle_media_event(event));
             }
@@ -262,7 +252,7 @@ impl Shard {
     fn handle_peer_events(&mut self, key: PeerKey, now: Instant) {
         while let Some(slot) = self.peers.get_mut(key) {
             let (room, participant) = (slot.room, slot.participant);
-            self.culprit = Some((room, participant));
+            self.culprit = Some(Culprit::participant(room, participant));
             let Some(event) = slot.peer.poll_event() else { return };
             match event {
                 PeerEvent::RouteChanged(route) => {
@@ -345,13 +335,13 @@ impl Shard {
     }
 
     /// The room is gone at once, with all that was in it.
-    fn close_room(&mut self, key: RoomKey) {
+    pub(crate) fn close_room(&mut self, key: RoomKey) {
         let Some(room) = self.rooms.remove(key) else { return };
         self.timers.remove(TimerOwner::Room(key));
         self.timers.remove(TimerOwner::Media(key));
         self.retired.add_media(room.media.counters());
         for participant in room.participants.values() {
-            self.events.push_back((participant.record.sid.clone(), Event::Leave(LeaveReason::SessionEnded)));
+            self.events.push_back((participant.record.sid.clone(), Event::Leave(LeaveReason::MustRejoin)));
             for peer in participant.transport.peers() {
                 if let Some(slot) = self.peers.remove(peer) {
                     self.retired.add_peer(slot.peer.counters());

@@ -9,6 +9,7 @@ use parlour_model::ParticipantKey;
 use parlour_model::command::Leg;
 use parlour_peer::{Peer, Route};
 
+use crate::contain::Culprit;
 use crate::counters::ShardDrop;
 use crate::outbox::Outbox;
 use crate::participant::Participant;
@@ -19,6 +20,7 @@ use crate::shard::Shard;
 impl Shard {
     /// Fills the outbox with what is ready. `true`: it is full and there is more; flush and call again.
     pub fn poll_transmit(&mut self, now: Instant, outbox: &mut Outbox) -> bool {
+        self.culprit = None;
         self.settle(now);
         if !self.goodbyes.transmit(outbox) {
             return true;
@@ -41,6 +43,7 @@ impl Shard {
 
     /// `false`: the outbox is full.
     fn transmit_room(&mut self, key: RoomKey, now: Instant, outbox: &mut Outbox) -> bool {
+        self.culprit = Some(Culprit::room(key));
         let Some(room) = self.rooms.get_mut(key) else { return true };
         let mut way: Option<Way<'_>> = None;
         while outbox.has_room() {
@@ -73,6 +76,7 @@ impl Shard {
     fn transmit_peer(&mut self, key: crate::demux::PeerKey, now: Instant, outbox: &mut Outbox) -> bool {
         while outbox.has_room() {
             let Some(slot) = self.peers.get_mut(key) else { return true };
+            self.culprit = Some(Culprit::participant(slot.room, slot.participant));
             let Some(transmit) = slot.peer.poll_transmit(now, &mut self.scratch) else {
                 self.after_peer(key);
                 return true;
