@@ -14,10 +14,10 @@ use parlour_session::SessionOptions;
 use parlour_shard::{Clock, Shard, ShardConfig};
 use thiserror::Error;
 
-use crate::handle::{EngineHandle, Mailbox, Message, SessionEvents};
+use crate::handle::{EngineHandle, Mailbox, Orders, SessionEvents};
 use crate::metrics::EngineMetrics;
 use crate::socket::MediaSocket;
-use crate::worker::{Machines, Worker};
+use crate::worker::{Errands, Machines, Worker};
 
 /// Messages that may wait for one worker. Beyond that, whoever asks is told to come back.
 const MAILBOX_SIZE: usize = 4_096;
@@ -85,6 +85,7 @@ pub enum EngineError {
 /// Running workers.
 pub struct Engine {
     handle: EngineHandle,
+    orders: Arc<Orders>,
     threads: Vec<JoinHandle<()>>,
     ports: Vec<SocketAddr>,
 }
@@ -98,7 +99,7 @@ impl Engine {
         let certificate = Certificate::generate()?;
         let session_events = Arc::new(SessionEvents::new());
         let handle = EngineHandle::new(Vec::new(), session_events.clone());
-        let mut engine = Self { handle, threads: Vec::new(), ports: Vec::new() };
+        let mut engine = Self { handle, orders: Arc::default(), threads: Vec::new(), ports: Vec::new() };
         let mut mailboxes = Vec::new();
         for index in 0..config.workers {
             mailboxes.push(engine.start_worker(index, config, certificate.clone(), metrics, session_events.clone())?);
@@ -133,7 +134,8 @@ impl Engine {
         let snapshot = Arc::new(Mutex::default());
         metrics.watch(snapshot.clone());
         let machines = Machines { shard, line_tests };
-        let worker = Worker::new(poll, sockets, machines, mailbox, metrics.of_worker(), snapshot, session_events)?;
+        let errands = Errands { mailbox, orders: self.orders.clone(), session_events };
+        let worker = Worker::new(poll, sockets, machines, errands, metrics.of_worker(), snapshot)?;
         let thread = std::thread::Builder::new().name(format!("media-{index}")).stack_size(STACK_SIZE);
         self.threads.push(thread.spawn(move || worker.run())?);
         self.ports.extend(candidates);
@@ -152,12 +154,14 @@ impl Engine {
 
     /// No new participants from now on; those present go on.
     pub fn drain(&self) {
-        self.handle.broadcast(|| Message::Drain);
+        self.orders.drain();
+        self.handle.wake();
     }
 
     /// Every participant is told that the server stops; returns when all workers have ended.
     pub fn stop(self) {
-        self.handle.broadcast(|| Message::Stop);
+        self.orders.stop();
+        self.handle.wake();
         for thread in self.threads {
             // A worker that panicked has ended too.
             let _ = thread.join();

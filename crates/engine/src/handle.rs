@@ -53,10 +53,33 @@ pub(crate) enum Message {
     Ask(Ask),
     /// A test of a line before its session.
     TestLine(TestLine),
+}
+
+/// What all workers are told beside their mailboxes, which may be full: at the end of a server nothing is to be lost.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    draining: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Orders {
     /// No new participants from now on.
-    Drain,
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
     /// Everyone is told that the server stops; then the worker ends.
-    Stop,
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
 }
 
 /// A command on its way to a worker.
@@ -112,11 +135,11 @@ impl EngineHandle {
         self.session_events.take()
     }
 
-    /// To every worker alike.
-    pub(crate) fn broadcast(&self, message: impl Fn() -> Message) {
+    /// Has every worker look at its orders.
+    pub(crate) fn wake(&self) {
         for mailbox in self.mailboxes.iter() {
-            // A worker that is gone needs no telling; a full mailbox is tried again by whoever waits for the end.
-            let _ = mailbox.post(message());
+            // As in `post`; a worker that is gone needs no waking.
+            let _ = mailbox.waker.wake();
         }
     }
 

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use parlour_linetest::LineTests;
-use parlour_model::{Event, ParticipantSid, Reply};
+use parlour_model::command::Action;
+use parlour_model::{Command, Event, ParticipantSid, Reply, SessionId};
 use parlour_shard::{Outbox, Shard, ShardSnapshot};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::handle::{Ask, Message, SessionEvents};
+use crate::handle::{Ask, Message, Orders, SessionEvents};
 use crate::line_tests::GuardedLineTests;
 use crate::metrics::WorkerMetrics;
 use crate::socket::{MediaSocket, ReceiveBuffers};
@@ -45,20 +46,32 @@ pub(crate) struct Machines {
     pub(crate) line_tests: LineTests,
 }
 
+/// Where a worker finds what it is asked, and puts what it has to tell.
+pub(crate) struct Errands {
+    pub(crate) mailbox: Receiver<Message>,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) session_events: Arc<SessionEvents>,
+}
+
+/// The way to a participant's signalling.
+struct Stream {
+    session: SessionId,
+    events: mpsc::Sender<Event>,
+}
+
 /// A worker before its thread runs.
 pub(crate) struct Worker {
     poll: Poll,
     sockets: Vec<MediaSocket>,
     shard: Shard,
     line_tests: GuardedLineTests,
-    mailbox: Receiver<Message>,
-    streams: HashMap<ParticipantSid, mpsc::Sender<Event>>,
+    errands: Errands,
+    streams: HashMap<ParticipantSid, Stream>,
     buffers: ReceiveBuffers,
     outbox: Outbox,
     metrics: WorkerMetrics,
     snapshot: Arc<Mutex<ShardSnapshot>>,
     next_snapshot: Instant,
-    session_events: Arc<SessionEvents>,
 }
 
 /// Whether there is more to do at once.
@@ -81,10 +94,9 @@ impl Worker {
         poll: Poll,
         mut sockets: Vec<MediaSocket>,
         machines: Machines,
-        mailbox: Receiver<Message>,
+        errands: Errands,
         metrics: WorkerMetrics,
         snapshot: Arc<Mutex<ShardSnapshot>>,
-        session_events: Arc<SessionEvents>,
     ) -> std::io::Result<Self> {
         for (index, socket) in sockets.iter_mut().enumerate() {
             poll.registry().register(socket.source(), Token(index + 1), Interest::READABLE)?;
@@ -94,14 +106,13 @@ impl Worker {
             sockets,
             shard: machines.shard,
             line_tests: GuardedLineTests::new(machines.line_tests),
-            mailbox,
+            errands,
             streams: HashMap::new(),
             buffers: ReceiveBuffers::new(),
             outbox: Outbox::new(OUTBOX_SIZE),
             metrics,
             snapshot,
             next_snapshot: Instant::now(),
-            session_events,
         })
     }
 
@@ -148,11 +159,12 @@ impl Worker {
         self.guarded(now, |shard| shard.handle_timeout(now));
         self.line_tests.handle_timeout(now);
         self.flush(now);
-        self.tell();
+        self.tell(now);
         self.tell_of_sessions();
         if now >= self.next_snapshot {
             self.next_snapshot = now + SNAPSHOT_INTERVAL;
             self.copy_counters();
+            self.see_out_the_deserted(now);
         }
         match (messages, received) {
             (Turn::Stop, _) => Turn::Stop,
@@ -162,12 +174,16 @@ impl Worker {
     }
 
     fn take_messages(&mut self, now: Instant) -> Turn {
+        if self.errands.orders.is_stopping() {
+            return Turn::Stop;
+        }
+        if self.errands.orders.is_draining() {
+            self.shard.drain();
+        }
         for _ in 0..MESSAGES_PER_TURN {
-            match self.mailbox.try_recv() {
+            match self.errands.mailbox.try_recv() {
                 Ok(Message::Ask(ask)) => self.answer(ask, now),
                 Ok(Message::TestLine(test)) => self.line_tests.begin(test, now),
-                Ok(Message::Drain) => self.shard.drain(),
-                Ok(Message::Stop) => return Turn::Stop,
                 Err(_) => return Turn::Done,
             }
         }
@@ -180,13 +196,13 @@ impl Worker {
             return;
         };
         if let (Reply::Joined(joined), Some(events)) = (&answer, events) {
-            self.streams.insert(joined.participant.sid.clone(), events);
+            self.streams.insert(joined.participant.sid.clone(), Stream { session, events });
         }
         // What came of a command is told before its reply: whoever has the reply can wait for the record of it.
         self.tell_of_sessions();
-        if let Some(reply) = reply {
-            // Whoever asked may be gone.
-            let _ = reply.send(answer);
+        if reply.is_some_and(|reply| reply.send(answer).is_err()) {
+            // Whoever asked is gone: if it was to be let in, nobody will ever say that it leaves.
+            self.see_out_the_deserted(now);
         }
     }
 
@@ -275,25 +291,44 @@ impl Worker {
     /// Passes on what sessions tell the control plane.
     fn tell_of_sessions(&mut self) {
         while let Some(notice) = self.shard.poll_session_event() {
-            if !self.session_events.tell(notice) {
+            if !self.errands.session_events.tell(notice) {
                 self.metrics.session_event_overflows.inc();
             }
         }
     }
 
-    /// Passes events to signalling. Who does not take them is not told more: its stream ends, and its signalling with it.
-    fn tell(&mut self) {
+    /// Passes events to signalling. Who does not take them is not told more: its stream ends, its signalling with it, and
+    /// its stay.
+    fn tell(&mut self, now: Instant) {
         while let Some((participant, event)) = self.shard.poll_event() {
             let last = matches!(event, Event::Leave(_));
             let Some(stream) = self.streams.get(&participant) else { continue };
-            let overflow = matches!(stream.try_send(event), Err(TrySendError::Full(_)));
+            let overflow = matches!(stream.events.try_send(event), Err(TrySendError::Full(_)));
             if overflow {
                 self.metrics.event_overflows.inc();
             }
-            if last || overflow {
-                self.streams.remove(&participant);
+            if (last || overflow)
+                && let Some(stream) = self.streams.remove(&participant)
+                && !last
+            {
+                self.see_out(&stream.session, participant, now);
             }
         }
+    }
+
+    /// Nobody listens to what these are told, and nobody said that they leave: their signalling failed, or whoever asked
+    /// to be let in was gone before the answer. Their seats would be taken for good.
+    fn see_out_the_deserted(&mut self, now: Instant) {
+        let deserted = self.streams.extract_if(|_, stream| stream.events.is_closed());
+        for (participant, stream) in deserted.collect::<Vec<_>>() {
+            self.see_out(&stream.session, participant, now);
+        }
+    }
+
+    fn see_out(&mut self, session: &SessionId, participant: ParticipantSid, now: Instant) {
+        let leave = Command::Act(participant, Action::Leave);
+        // Who is out already is refused.
+        self.guarded(now, |shard| shard.handle_command(now, session, leave));
     }
 
     /// Runs a piece of the shard; a panic ends the participant it was for, not the worker.
@@ -324,7 +359,7 @@ impl Worker {
         let now = Instant::now();
         self.guarded(now, |shard| shard.shut_down(now));
         self.flush(now);
-        self.tell();
+        self.tell(now);
         self.tell_of_sessions();
         self.copy_counters();
     }
