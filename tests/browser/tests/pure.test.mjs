@@ -22,7 +22,8 @@ async function load(name) {
 const { grid, fit, arrangement } = await load("layout.ts");
 const { parseLink, readTicket, handOverLink } = await load("ticket.ts");
 const { EventParser } = await load("sse.ts");
-const { standing } = await load("standing.ts");
+const { standing, foreseen } = await load("standing.ts");
+const { rooms, changes } = await load("rooms.ts");
 const { qrPath } = await load("qr.ts");
 const { Load, Arrivals } = await load("line/load.ts");
 const { Beats } = await load("line/beats.ts");
@@ -191,6 +192,41 @@ test("in a check-in the sentence names those inside it and nobody else", () => {
   assert.deepEqual([client.lead, ...client.rest], ["Dr. Sanders can see and hear you.", "This is a private conversation."]);
 });
 
+test("before a check-in its words name who will hear whom, who waits and who stays", () => {
+  const kim = { identity: "kim", name: "Kim", role: "client" };
+  const berg = { identity: "berg", name: "Dr. Berg", role: "therapist" };
+  const foresee = (people, chosen, more = {}) => {
+    const view = { session: { modality: "video" }, me: { identity: "sanders" }, people: [inside(SANDERS), ...people], ...more };
+    return foreseen(view, people.filter(({ identity }) => chosen.includes(identity)));
+  };
+  const family = [inside(ALEX), inside(ROBIN), inside(kim)];
+  const together = "Only you, Alex, and Robin will hear each other.";
+  const waits = "Kim waits, and sees and hears nobody until you are back together.";
+  assert.deepEqual(foresee(family, ["alex", "robin"]), [together, waits]);
+  assert.deepEqual(foresee(family, ["alex"]), [
+    "Only you and Alex will hear each other.",
+    "Robin and Kim wait, each alone, and see and hear nobody until you are back together.",
+  ]);
+  assert.deepEqual(foresee(family, ["alex", "robin", "kim"])[1], "That is everybody. Whoever is let in meanwhile waits.");
+  assert.deepEqual(foresee([...family, inside(berg)], ["alex", "robin"]), [
+    together,
+    waits,
+    "Dr. Berg stays in the session and learns nothing of what is said.",
+  ]);
+  const elsewhere = { check_ins: [{ id: 1, therapist: "berg", members: ["berg", "kim"] }] };
+  assert.deepEqual(foresee([...family, inside(berg)], ["alex", "robin"], elsewhere), [together], "others are in theirs");
+  const floor = (mode, identity) => ({ floor: { mode, identity } });
+  const heard = (words, chosen = ["alex", "robin", "berg"]) => foresee([...family, inside(berg)], chosen, words)[0];
+  assert.equal(heard(floor("therapist_only")), "Alex and Robin will hear only you and Dr. Berg, and not each other.");
+  assert.equal(heard(floor("one_voice", "kim")), "Alex and Robin will hear only you and Dr. Berg, and not each other.");
+  assert.equal(
+    heard(floor("one_voice", "robin")),
+    "All in it will hear you, Dr. Berg, and Robin. The others in it will be heard only by you and Dr. Berg.",
+  );
+  assert.equal(heard(floor("therapist_only"), ["alex"]), "Only you and Alex will hear each other.");
+  assert.equal(heard({ session: { modality: "text" } }), "Only you, Alex, Robin, and Dr. Berg will read each other.");
+});
+
 test("a client is never told to be heard by somebody whom floor or room keep from hearing", () => {
   const others = [SANDERS, ROBIN];
   const lead = (view) => said(ALEX, { others, view }).lead;
@@ -203,6 +239,29 @@ test("a client is never told to be heard by somebody whom floor or room keep fro
   assert.equal(lead(room("audio")), "Dr. Sanders can hear you. Dr. Sanders and Robin can see you.");
   assert.equal(lead(room("audio_and_video")), "Dr. Sanders can see and hear you.");
   assert.equal(said(ALEX, { others, connection: "reconnecting" }).lead, "The others may not hear you right now.");
+});
+
+test("pairs make rooms: of those who are there, whole or said in part", () => {
+  const view = (...same_room) => ({ same_room: same_room.map(([a, b, how = "audio"]) => ({ a, b, how })) });
+  const all = ["alex", "kim", "robin", "sam", "toni"];
+  assert.deepEqual(rooms(view(), all), []);
+  assert.deepEqual(rooms(view(["robin", "alex"], ["sam", "toni", "audio_and_video"]), all), [
+    { members: ["alex", "robin"], kept: "audio", whole: true },
+    { members: ["sam", "toni"], kept: "audio_and_video", whole: true },
+  ]);
+  const said = view(["alex", "kim"], ["alex", "robin"]);
+  assert.deepEqual(rooms(said, all), [{ members: ["alex", "kim", "robin"], kept: "audio", whole: false }]);
+  assert.deepEqual(rooms(said, ["kim", "robin"]), [], "who is not there joins nobody");
+});
+
+test("what is said of a room is what is not so yet, and of nobody outside it", () => {
+  const view = { same_room: [{ a: "kim", b: "alex", how: "audio" }, { a: "sam", b: "alex", how: "audio" }] };
+  const said = (...words) => changes(view, ...words).map(({ a, b, how }) => `${a} ${b} ${how}`);
+  assert.deepEqual(said([], ["alex", "kim"], "audio"), []);
+  assert.deepEqual(said(["alex", "kim"], ["alex", "kim", "robin"], "audio"), ["alex robin audio", "kim robin audio"]);
+  assert.deepEqual(said(["alex", "kim"], ["alex", "kim"], "audio_and_video"), ["alex kim audio_and_video"]);
+  assert.deepEqual(said(["alex", "kim"], [], "audio"), ["alex kim apart"]);
+  assert.deepEqual(said(["alex", "kim"], ["alex"], "audio"), ["alex kim apart"], "one alone shares no room");
 });
 
 test("every language has every text with the same places to fill", () => {

@@ -6,7 +6,7 @@ import { Problem } from "./api";
 import { problemText } from "./problems";
 import { readEvents } from "./sse";
 import { t } from "./texts";
-import type { CheckIn, FloorMode, SameRoom, SessionView } from "./view";
+import type { CheckIn, FloorMode, Pair, SameRoom, SessionView } from "./view";
 
 /** The server says something every 15 s; twice that and a little is a dead line. */
 const SILENCE_MS = 35_000;
@@ -200,8 +200,8 @@ export class Session {
   readonly extend = (untilMs: number) => this.#post("/extend", { until_ms: untilMs });
   readonly end = () => this.#post("/end");
 
-  async startCheckIn(identity: string): Promise<void> {
-    this.receipt.value = (await this.#post("/check-ins", { participants: [identity] })) as Receipt;
+  async startCheckIn(participants: readonly string[]): Promise<void> {
+    this.receipt.value = (await this.#post("/check-ins", { participants })) as Receipt;
   }
 
   async endCheckIn(checkIn: CheckIn): Promise<void> {
@@ -211,6 +211,7 @@ export class Session {
 
   // Of anyone.
   readonly setSameRoom = (a: string, b: string, how: SameRoom) => this.#put("/same-room", { a, b, how });
+  readonly setPairs = (pairs: readonly Pair[]) => Promise.all(pairs.map(({ a, b, how }) => this.setSameRoom(a, b, how)));
   readonly signal = () => this.#post("/signal");
   readonly agreeToRecording = (agreed: boolean) => this.#put("/recording-agreement", { agreed });
 

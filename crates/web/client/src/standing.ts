@@ -1,7 +1,7 @@
 // Who can hear and see me, in words, in every state of the session. Pure: what the server and the call say goes in, one
 // leading sentence and what else is worth knowing come out. A therapist's sentences come from the server's view alone.
 import { list, t, tn } from "./texts";
-import { sameRoom, type PersonView, type SessionView } from "./view";
+import { checkInOf, sameRoom, type PersonView, type SessionView } from "./view";
 
 export interface Neighbour {
   readonly identity: string;
@@ -140,6 +140,39 @@ function together(
     return speaker ? t("standing.one_heard", { name: nameOf(speaker) }) : t("standing.only_you_heard", here);
   }
   return isApart ? t("standing.only_together", onlyWe) : t("standing.together", allOfUs);
+}
+
+/** Who may be in a check-in that I begin: everyone inside who is in none. */
+export const canBeCheckedIn = (view: SessionView): PersonView[] =>
+  (view.people ?? []).filter(
+    (person) => person.identity !== view.me.identity && isInside(person) && !checkInOf(view, person.identity),
+  );
+
+/** What a check-in with these people will be like, before it is begun: who hears whom in it, who waits, who stays. */
+export function foreseen(view: SessionView, chosen: readonly PersonView[]): string[] {
+  if (chosen.length === 0) return [t("check_in.none")];
+  const left = canBeCheckedIn(view).filter((person) => !chosen.includes(person));
+  // Therapists whom nobody leads are not sent anywhere.
+  const stay = left.filter(({ role }) => role === "therapist");
+  const wait = left.filter(({ role }) => role !== "therapist");
+  const words = [inside(view, chosen)];
+  if (wait.length) words.push(tn("check_in.wait", wait.length, names(wait)));
+  if (stay.length) words.push(tn("check_in.stay", stay.length, names(stay)));
+  if (!left.length && !view.check_ins?.length) words.push(t("check_in.all"));
+  return words;
+}
+
+/** The floor is that of the session, in a check-in too. */
+function inside(view: SessionView, chosen: readonly PersonView[]): string {
+  const all = { names: list([t("standing.you_within"), ...chosen.map(nameOf)]) };
+  if (view.session.modality === "text") return t("check_in.written", all);
+  const led = chosen.filter(({ role }) => role !== "therapist");
+  const mode = view.floor?.mode ?? "open";
+  if (led.length < 2 || mode === "open") return t("check_in.together", all);
+  const therapists = [t("check_in.you"), ...chosen.filter((person) => !led.includes(person)).map(nameOf)];
+  const speaker = led.find(({ identity }) => mode === "one_voice" && identity === view.floor?.identity);
+  if (!speaker) return t("check_in.only_some_heard", { ...names(led), heard: list(therapists) });
+  return t("check_in.one_heard", { heard: list([...therapists, nameOf(speaker)]), by: list(therapists) });
 }
 
 function besides(

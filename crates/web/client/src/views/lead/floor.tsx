@@ -2,45 +2,26 @@
 import type { Session } from "../../session";
 import { isInside } from "../../standing";
 import { t } from "../../texts";
-import { sameRoom, type PersonView, type SameRoom } from "../../view";
+import type { PersonView } from "../../view";
 import { Choice } from "../choice";
-import { SAME_ROOM_OPTIONS } from "../more";
+import { Rooms, shown } from "./rooms";
 
 export function Floor({ session }: { session: Session }) {
   const view = session.view.value;
   const clients = (view?.people ?? []).filter(
     (person) => (person.role === "client" || person.role === "guest") && isInside(person),
   );
-  // With one client nobody's voice can be in the way of another's.
-  if (clients.length < 2) return null;
+  // With one client nobody's voice can be in the way of another's, and what is written is in nobody's way.
+  if (clients.length < 2 || session.modality.value === "text") return null;
   return (
     <section class="panel-section" aria-labelledby="floor-title">
       <h3 id="floor-title" tabIndex={-1}>
         {t("lead.voices")}
       </h3>
       <WhoIsHeard session={session} clients={clients} />
-      {pairs(clients).map(([a, b]) => (
-        <Choice<SameRoom>
-          key={`${a.identity} ${b.identity}`}
-          legend={t("lead.same_room", { a: shown(a), b: shown(b) })}
-          options={SAME_ROOM_OPTIONS.map((value) => ({ value, label: t(`same_room.${value}`) }))}
-          value={sameRoom(view, a.identity, b.identity)}
-          busy={session.busy.value.has(`same-room ${a.identity} ${b.identity}`)}
-          choose={(how) =>
-            void session.run(`same-room ${a.identity} ${b.identity}`, () =>
-              session.setSameRoom(a.identity, b.identity, how),
-            )
-          }
-        />
-      ))}
+      <Rooms session={session} clients={clients} />
     </section>
   );
-}
-
-const shown = ({ name }: PersonView): string => name || t("call.unnamed");
-
-function pairs(people: readonly PersonView[]): [PersonView, PersonView][] {
-  return people.flatMap((a, index) => people.slice(index + 1).map((b): [PersonView, PersonView] => [a, b]));
 }
 
 /** Choices are written as `open`, `therapist_only`, or `one:` and an identity. */

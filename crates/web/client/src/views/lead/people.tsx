@@ -8,6 +8,7 @@ import { checkInOf, type PersonView, type SessionView } from "../../view";
 import { CommandButton } from "../command";
 import { Dialog } from "../dialog";
 import { Icon } from "../icons";
+import { CheckInWithSeveral } from "./check-in";
 
 export function People({ call }: { call: Call }) {
   const removing = useSignal<PersonView | null>(null);
@@ -27,6 +28,7 @@ export function People({ call }: { call: Call }) {
           <Card key={person.identity} call={call} view={view} person={person} remove={() => (removing.value = person)} />
         ))}
       </ul>
+      <CheckInWithSeveral session={session} />
       {held.length > 1 && (
         <CommandButton session={session} name="resume-all" look="primary" give={() => session.resumeAll()}>
           {t("lead.resume_all")}
@@ -83,7 +85,7 @@ function Actions({ call, view, person, name, remove }: CardProps & { name: strin
             session={session}
             name={`check-in ${identity}`}
             label={t("lead.check_in_name", { name })}
-            give={() => session.startCheckIn(identity)}
+            give={() => session.startCheckIn([identity])}
           >
             <Icon name="seal" />
             {t("lead.check_in")}

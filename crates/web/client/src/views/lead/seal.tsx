@@ -1,4 +1,5 @@
 // A running check-in of mine: with whom, since when the server vouches for it, and the one button back.
+import { useEffect, useRef } from "preact/hooks";
 import type { Session } from "../../session";
 import { language, list, t } from "../../texts";
 import { checkInOf } from "../../view";
@@ -8,6 +9,9 @@ import { Icon } from "../icons";
 export function Seal({ session }: { session: Session }) {
   const view = session.view.value;
   const checkIn = view && checkInOf(view, session.identity);
+  const section = useRef<HTMLElement>(null);
+  // Wherever in the panel it was begun, the way back is in sight.
+  useEffect(() => section.current?.scrollIntoView({ block: "nearest" }), [checkIn?.id]);
   if (!checkIn) return null;
   const others = view.people?.filter(
     ({ identity }) => identity !== session.identity && checkIn.members.includes(identity),
@@ -15,7 +19,7 @@ export function Seal({ session }: { session: Session }) {
   const names = list((others ?? []).map(({ name }) => name || t("call.unnamed")));
   const receipt = session.receipt.value;
   return (
-    <section class="panel-section sealed" aria-labelledby="seal-title">
+    <section ref={section} class="panel-section sealed" aria-labelledby="seal-title">
       <h3 id="seal-title" tabIndex={-1}>
         <Icon name="seal" />
         {t("lead.sealed", { names })}
