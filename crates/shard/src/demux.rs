@@ -58,6 +58,11 @@ impl Demux {
         self.by_ufrag.get(ufrag).copied()
     }
 
+    /// All that leads to a peer.
+    pub(crate) fn len(&self) -> usize {
+        self.by_address.len() + self.by_ufrag.len() + self.addresses.len()
+    }
+
     pub(crate) fn add_ufrag(&mut self, ufrag: &str, peer: PeerKey) {
         self.by_ufrag.insert(ufrag.to_owned(), peer);
     }

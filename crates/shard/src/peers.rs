@@ -127,6 +127,11 @@ impl Peers {
         self.demux.learn(address, key);
     }
 
+    /// Addresses and fragments that lead to a peer.
+    pub(crate) fn known_ways(&self) -> usize {
+        self.demux.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerKey, &PeerSlot)> {
         self.slots.iter().map(|(key, slot)| (*key, &**slot))
     }

@@ -30,7 +30,7 @@ pub struct Shard {
     pub(crate) names: Names,
     pub(crate) peers: Peers,
     pub(crate) rooms: Rooms,
-    timers: Timers,
+    pub(crate) timers: Timers,
     events: VecDeque<(ParticipantSid, Event)>,
     notices: Notices,
     pub(crate) counters: ShardCounters,

@@ -52,6 +52,11 @@ impl Timers {
         Some(owner)
     }
 
+    /// Deadlines that are set, on whichever side of the table there are more.
+    pub(crate) fn len(&self) -> usize {
+        self.due.len().max(self.set.len())
+    }
+
     pub(crate) fn next(&self) -> Option<Instant> {
         self.due.first().map(|(deadline, _)| *deadline)
     }

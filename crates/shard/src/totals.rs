@@ -40,6 +40,8 @@ pub struct ShardSnapshot {
     pub publications: u64,
     /// Peer connections now.
     pub peers: u64,
+    /// Entries now in the tables that lead from datagrams and deadlines to whose they are. Without sessions there are none.
+    pub entries: u64,
 }
 
 impl Totals {
@@ -88,6 +90,7 @@ impl Shard {
             totals.add_peer(slot.peer.counters());
             snapshot.peers += 1;
         }
+        snapshot.entries = (self.peers.known_ways() + self.timers.len()) as u64;
         snapshot.totals = totals;
         snapshot
     }
