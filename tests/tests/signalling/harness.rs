@@ -1,5 +1,8 @@
 //! A server of our own on a free port, with a real engine behind it, and a client that speaks bare signalling.
 
+#[path = "http.rs"]
+pub mod http;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +20,6 @@ use parlour_signal::{Claims, Keys, Limits, SignalConfig, SignalMetrics, SignalSt
 use prost::Message as _;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message as Frame};
@@ -113,11 +115,8 @@ impl Server {
 
     /// One HTTP request as it is written, on a connection of its own: status and everything.
     pub async fn exchange(&self, request: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
-        (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+        let answer = http::exchange(self.address, request.as_bytes()).await;
+        (answer.status, answer.head + &String::from_utf8(answer.body).unwrap())
     }
 
     pub fn closes(&self, reason: &str) -> u64 {

@@ -7,25 +7,14 @@ use prost::Message;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-use crate::harness::{KEY, Server, add_track, rename, unix_now};
+use crate::harness::{KEY, Server, add_track, http, rename, unix_now};
 
 /// Sends a request and takes the answer: status and body.
 async fn post(server: &Server, method: &str, token: &str, kind: &str, body: &[u8]) -> (u16, Vec<u8>) {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let head = format!(
-        "POST /twirp/livekit.RoomService/{method} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         Authorization: Bearer {token}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-    let status = std::str::from_utf8(&answer[..end]).unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer[end..].to_vec())
+    let line = format!("POST /twirp/livekit.RoomService/{method}");
+    let answer = http::exchange(server.address, &http::request(&line, token, kind, "", body)).await;
+    (answer.status, answer.body)
 }
 
 async fn ask(server: &Server, method: &str, token: &str, request: Value) -> (u16, Value) {

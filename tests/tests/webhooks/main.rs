@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[allow(dead_code)]
+#[path = "../signalling/http.rs"]
+mod http;
 mod receiver;
 mod stage;
 

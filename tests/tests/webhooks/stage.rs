@@ -14,8 +14,9 @@ use parlour_session::SessionOptions;
 use parlour_signal::Keys;
 use parlour_store::{NewApiKey, PseudonymKey, Retention, SecretHash, StoreError};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::http;
 
 /// The key that signs tokens.
 pub const SIGNING: (&str, &str) = ("testkey", "a secret for tests that is long enough");
@@ -104,22 +105,13 @@ impl Stage {
     }
 
     pub async fn open(&self, key: &str, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n{headers}\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream
+        http::open(self.address, &request(key, method, path, headers, body)).await
     }
 
     /// Asks with a key; status and body.
     pub async fn ask_as(&self, key: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let mut answer = String::new();
-        self.open(key, method, path, "", body).await.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+        let answer = http::exchange(self.address, &request(key, method, path, "", body)).await;
+        (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 
     pub async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
@@ -150,6 +142,10 @@ impl Drop for Stage {
             engine.stop();
         }
     }
+}
+
+fn request(key: &str, method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
+    http::request(&format!("{method} {path}"), key, "application/json", headers, body.as_bytes())
 }
 
 fn engine_config() -> EngineConfig {
