@@ -525,6 +525,25 @@ class FloodTest(unittest.IsolatedAsyncioTestCase):
         limited = next(one for one in answers if one.status == 429)
         self.assertGreaterEqual(int(limited.headers["retry-after"]), 1)
 
+
+class PassingTicketTest(unittest.IsolatedAsyncioTestCase):
+    """Hand-overs in rooms that a token alone opens: their tickets are kept in memory only."""
+
+    async def test_a_seat_has_one_ticket_at_a_time_and_takes_nobody_elses(self):
+        with Server() as server:
+            ada, bob = (token("room", who, role) for who, role in (("ada", "therapist"), ("bob", "client")))
+            async with Seat(server.url, ada), Seat(server.url, bob):
+                own, other, stranger = (Api(server.page, secret) for secret in (bob, ada, None))
+                kept = other.must("POST", "/sessions/room/hand-over")
+                made = [own.must("POST", "/sessions/room/hand-over") for _ in range(20)]
+                for earlier in (made[0]["ticket"], made[-2]["ticket"], made[-2]["code"]):
+                    refused = stranger.ask("POST", "/tickets/redeem", {"ticket": earlier})
+                    self.assertEqual((refused.status, refused.problem), (403, "ticket-refused"))
+                for good, who in ((made[-1]["code"], "bob"), (kept["ticket"], "ada")):
+                    self.assertEqual(stranger.must("POST", "/tickets/redeem", {"ticket": good})["identity"], who)
+        self.assertEqual(server.alarms(), [])
+
+
 class HalfOpenTest(unittest.TestCase):
     """Connections that never say what they want."""
 
