@@ -377,3 +377,38 @@ fn those_who_check_but_never_shake_hands_are_closed() {
     assert_eq!(call.world.shard().snapshot().peers, 3);
     call.expect_unharmed();
 }
+
+#[test]
+fn messages_without_end_are_passed_on_up_to_a_bound_and_the_rest_is_counted() {
+    const SENT: u64 = 5_000;
+    let mut call = Call::new(41);
+    let eve = call.world.join(SESSION, "eve", Role::Client, None).unwrap();
+    assert!(
+        call.world.run_until(Duration::from_secs(10), |world| world.bot(eve).endpoint.has_channel(Channel::Reliable))
+    );
+    let now = call.world.now();
+    let sent = (0..SENT).filter(|_| call.world.bot_mut(eve).endpoint.send(Channel::Reliable, b"!", now)).count();
+    assert_eq!(sent as u64, SENT);
+    call.expect_unharmed();
+    let over = call.world.shard().counters().over_allowance;
+    assert!(over > 0, "all of them are passed on");
+    for bot in &call.bots {
+        assert_eq!(call.world.bot(*bot).messages.len() as u64 + over, SENT);
+    }
+}
+
+#[test]
+fn descriptions_without_end_are_looked_at_up_to_a_bound() {
+    let mut call = Call::new(42);
+    let eve = call.world.join(SESSION, "eve", Role::Client, None).unwrap();
+    let (refused, over) = (call.world.shard().counters().offers_refused, call.world.shard().counters().over_allowance);
+    for offer_id in 0..60 {
+        let sdp = Redacted("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(100) + &" ".repeat(200_000));
+        call.world.act(eve, Action::Offer { sdp, offer_id });
+    }
+    let counters = call.world.shard().counters();
+    assert_eq!(counters.offers_refused - refused, 60);
+    let looked_at = 60 - (counters.over_allowance - over);
+    assert!((1..=20).contains(&looked_at), "{looked_at} of 60");
+    call.expect_unharmed();
+}

@@ -194,6 +194,7 @@ impl Shared {
         raise(&self.life, &["peer_closed"], all.sum(|one| one.shard.peers_closed));
         raise(&self.life, &["consent_lost"], all.sum(|one| one.shard.consent_lost));
         raise(&self.life, &["offer_refused"], all.sum(|one| one.shard.offers_refused));
+        raise(&self.life, &["over_allowance"], all.sum(|one| one.shard.over_allowance));
         raise(&self.life, &["answer_failed"], all.sum(|one| one.shard.answers_failed));
         raise(&self.life, &["session_event_dropped"], all.sum(|one| one.shard.session_events_dropped));
         raise(&self.life, &["panic"], all.sum(|one| one.shard.panics));

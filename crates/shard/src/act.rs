@@ -21,7 +21,10 @@ impl Shard {
             }),
             command => match self.rooms.of_session(session) {
                 Some(room) => {
-                    let reply = self.in_room(room, now, |context| context.handle_command(command));
+                    let is_passing = matches!(command, Command::Act(_, Action::SendData(_) | Action::Trickle(_)));
+                    let work = |context: &mut RoomContext<'_>| context.handle_command(command);
+                    let reply =
+                        if is_passing { self.in_settled_room(room, now, work) } else { self.in_room(room, now, work) };
                     reply.unwrap_or(Err(Refusal::UnknownSession))
                 }
                 None => Err(Refusal::UnknownSession),
@@ -96,6 +99,12 @@ impl RoomContext<'_> {
 
     fn act(&mut self, key: ParticipantKey, action: Action) -> Result<(), Refusal> {
         match action {
+            Action::Offer { sdp, offer_id } | Action::Answer { sdp, offer_id }
+                if !self.affords_description(key, sdp.0.len()) =>
+            {
+                self.counters.offers_refused += 1;
+                self.tell(key, Event::OfferRefused { offer_id, reason: "too many descriptions".into() });
+            }
             Action::Offer { sdp, offer_id } => self.handle_offer(key, &sdp.0, offer_id),
             Action::Answer { sdp, offer_id } => self.handle_answer(key, &sdp.0, offer_id),
             // An ICE-lite agent learns addresses from checks alone (RFC 8445 section 2.5).

@@ -62,7 +62,7 @@ impl RoomContext<'_> {
     /// A message came in. Which channel it came on decides how it goes on.
     pub(crate) fn message_received(&mut self, key: ParticipantKey, channel: DataChannel, payload: Bytes) {
         let allowed = self.room.participants.get(&key).is_some_and(|one| one.record.grants.data);
-        if allowed {
+        if allowed && self.affords_message(key) {
             self.tell(key, Event::DataReceived { channel, payload });
         } else {
             self.counters.data_dropped += 1;

@@ -5,6 +5,7 @@
 //! [`Shard::poll_event`], then sleeps until [`Shard::poll_timeout`].
 
 mod act;
+mod allowance;
 mod config;
 mod contain;
 mod counters;

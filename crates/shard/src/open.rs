@@ -67,6 +67,7 @@ impl Shard {
             participants: BTreeMap::new(),
             publications: BTreeMap::new(),
             names: BTreeMap::new(),
+            allowances: BTreeMap::new(),
             messages: BTreeMap::new(),
             next_quality: clock.now + QUALITY_INTERVAL,
             edges: BTreeSet::new(),

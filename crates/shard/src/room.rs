@@ -11,6 +11,7 @@ use parlour_model::{
 };
 use parlour_session::{Clock, Session};
 
+use crate::allowance::Allowance;
 use crate::config::ShardConfig;
 use crate::counters::ShardCounters;
 use crate::names::Names;
@@ -47,6 +48,8 @@ pub(crate) struct Room {
     pub(crate) publications: BTreeMap<PublicationKey, Publication>,
     /// How people are shown, those who left too: for therapists' lists.
     pub(crate) names: BTreeMap<Identity, Redacted<String>>,
+    /// What each has taken of what clients send at will.
+    pub(crate) allowances: BTreeMap<ParticipantKey, Allowance>,
     /// Data messages that went from one seat to another.
     pub(crate) messages: BTreeMap<(ParticipantKey, ParticipantKey), u64>,
     /// When connection quality is looked at next.

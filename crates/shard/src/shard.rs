@@ -276,7 +276,7 @@ impl Shard {
                     self.in_room(room, now, |context| context.channel_opened(participant, key, id, &label));
                 }
                 PeerEvent::ChannelMessage { id, payload, .. } => {
-                    self.in_room(room, now, |context| {
+                    self.in_settled_room(room, now, |context| {
                         if let Some(channel) = context.channel_of(participant, key, id) {
                             context.message_received(participant, channel, payload);
                         }
@@ -309,20 +309,12 @@ impl Shard {
         now: Instant,
         work: impl FnOnce(&mut RoomContext<'_>) -> T,
     ) -> Option<T> {
+        let result = self.in_settled_room(key, now, |context| {
+            let result = work(context);
+            context.bring_up_to_date();
+            result
+        })?;
         let room = self.rooms.get_mut(key)?;
-        let mut context = RoomContext {
-            room,
-            peers: &mut self.peers,
-            names: &mut self.names,
-            events: &mut self.events,
-            notices: &mut self.notices,
-            counters: &mut self.counters,
-            config: &self.config,
-            clock: self.clock,
-            now,
-        };
-        let result = work(&mut context);
-        context.bring_up_to_date();
         if room.session.phase() == SessionPhase::Ended && room.participants.is_empty() {
             self.close_room(key);
             return Some(result);
@@ -332,6 +324,28 @@ impl Shard {
             self.timers.set(TimerOwner::Room(key), deadline);
         }
         Some(result)
+    }
+
+    /// Works in a room on what changes nothing of what anybody may know or get: messages, of which there may be
+    /// thousands a second.
+    pub(crate) fn in_settled_room<T>(
+        &mut self,
+        key: RoomKey,
+        now: Instant,
+        work: impl FnOnce(&mut RoomContext<'_>) -> T,
+    ) -> Option<T> {
+        let mut context = RoomContext {
+            room: self.rooms.get_mut(key)?,
+            peers: &mut self.peers,
+            names: &mut self.names,
+            events: &mut self.events,
+            notices: &mut self.notices,
+            counters: &mut self.counters,
+            config: &self.config,
+            clock: self.clock,
+            now,
+        };
+        Some(work(&mut context))
     }
 
     /// The room is gone at once, with all that was in it.
