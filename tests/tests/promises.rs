@@ -8,62 +8,23 @@ use std::time::Duration;
 
 use parlour_bot::direct::{BotId, Role, World};
 use parlour_bot::endpoint::Channel;
-use parlour_bot::media::{AudioConfig, VideoConfig};
-use parlour_model::command::{Action, Leg, Requester};
+use parlour_bot::media::AudioConfig;
+use parlour_model::command::{Action, Leg};
 use parlour_model::session::{CheckInId, Floor, SessionCommand, SessionReply};
 use parlour_model::{
-    Command, Encryption, Identity, LeaveReason, MediaKind, Redacted, Refusal, Reply, SessionId, TrackCid, TrackRequest,
-    TrackSource, VideoSize,
+    Command, Encryption, Identity, LeaveReason, MediaKind, Redacted, Refusal, TrackCid, TrackRequest, TrackSource,
+    VideoSize,
 };
 
-const SESSION: &str = "couple";
-const SETTLED: Duration = Duration::from_secs(20);
-/// Longer than anything that was under way could take.
-const WHILE: Duration = Duration::from_secs(5);
+#[path = "therapy/stage.rs"]
+#[allow(dead_code, reason = "the stage of the rules has more than this")]
+mod stage;
 
-fn session() -> SessionId {
-    SessionId::from(SESSION)
-}
-
-fn seat(world: &mut World, identity: &str, role: Role) -> BotId {
-    let bot = world.join(SESSION, identity, role, None).unwrap();
-    world.publish_audio(bot, AudioConfig::default());
-    world.publish_video(bot, VideoConfig::default());
-    bot
-}
+use stage::{SESSION, SETTLED, WHILE, flows, open_door, packets, rule, seat, session};
 
 /// A therapist and two partners who see and hear each other and have what they write with.
 fn couple(seed: u64) -> (World, BotId, BotId, BotId) {
-    let mut world = World::new(seed).unwrap();
-    let therapist = seat(&mut world, "therapist", Role::Therapist);
-    let ann = seat(&mut world, "ann", Role::Client);
-    let ben = seat(&mut world, "ben", Role::Client);
-    let everyone = [therapist, ann, ben];
-    let writes = |world: &World, bot| world.bot(bot).endpoint.has_channel(Channel::Reliable);
-    let receives = |world: &World, bot| everyone.iter().all(|from| *from == bot || flows(world, *from, bot));
-    let all = |world: &World| everyone.iter().all(|bot| writes(world, *bot) && receives(world, *bot));
-    assert!(world.run_until(SETTLED, all), "not everyone receives everyone");
-    (world, therapist, ann, ben)
-}
-
-fn rule(world: &mut World, command: SessionCommand) -> SessionReply {
-    match world.command(&session(), Command::Rule { by: Requester::Server, command }) {
-        Reply::Ruled { reply, .. } => reply,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Packets of `from`'s tracks that `to` received, of all its tracks.
-fn packets(world: &World, from: BotId, to: BotId) -> u64 {
-    let publisher = world.bot(from);
-    let own = ["mic-1", "cam-2"].into_iter().filter_map(|cid| publisher.track_sid(cid));
-    own.filter_map(|sid| world.bot(to).track(sid)).map(|track| track.packets).sum()
-}
-
-fn flows(world: &World, from: BotId, to: BotId) -> bool {
-    let publisher = world.bot(from);
-    let tracks: Vec<_> = ["mic-1", "cam-2"].into_iter().filter_map(|cid| publisher.track_sid(cid)).collect();
-    tracks.len() == 2 && tracks.iter().all(|sid| world.bot(to).track(sid).is_some_and(|t| t.frames_decoded > 0))
+    stage::couple(seed, open_door())
 }
 
 /// Lets what was on the line at the reply arrive, then gives the counts that must not grow.
