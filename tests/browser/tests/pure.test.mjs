@@ -278,6 +278,12 @@ test("every language has every text with the same places to fill", () => {
   }
 });
 
+test("no French sign begins a line", () => {
+  const texts = JSON.parse(readFileSync(new URL("texts/fr.json", client), "utf8"));
+  const torn = Object.entries(texts).filter(([, text]) => / [:;?!»]|« /.test(text));
+  assert.deepEqual(torn.map(([key]) => key), []);
+});
+
 /** A load over a line of `kbps` with 20 ms each way: the last report, and the longest queue in ms. */
 function loadOver(kbps) {
   const [way, size] = [20, 1_190 * 8];

@@ -7,7 +7,13 @@ export function clockTime(atMs: number): string {
   const at = new Date(atMs);
   const isToday = at.toDateString() === new Date().toDateString();
   const day = isToday ? {} : ({ weekday: "long", day: "numeric", month: "long" } as const);
-  return new Intl.DateTimeFormat(language.value, { ...day, hour: "numeric", minute: "2-digit" }).format(at);
+  return new Intl.DateTimeFormat(language.value, { ...day, hour: hourStyle(), minute: "2-digit" }).format(at);
+}
+
+/** "9:10 AM", but "09:10": "numeric" takes the zero from clocks of 24 hours as well. */
+function hourStyle(): "numeric" | "2-digit" {
+  const { hour12 } = new Intl.DateTimeFormat(language.value, { timeStyle: "short" }).resolvedOptions();
+  return hour12 ? "numeric" : "2-digit";
 }
 
 export function Planned({ view }: { view: SessionView | null }) {
