@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openCouplesSession, SANDERS } from "../harness/clinic.mjs";
 import { inSight } from "../harness/page.mjs";
-import { assertSilent, assertTold, recordSignalling } from "../harness/silence.mjs";
+import { assertSilent, assertTold, recordSignalling, untilParted } from "../harness/silence.mjs";
 import { holds, until } from "../harness/until.mjs";
 
 /** From the answer to a command on, the picture that is decoded already may still be shown for this long. */
@@ -53,9 +53,13 @@ test("holding and talking in private", async (t) => {
   // What would tell Robin of the others, in whatever message: their names, identities and publications.
   const telling = ["alex", "Alex", "sanders", "Dr. Sanders", ...(await robin.publications())];
 
+  let sealed = 0;
+
   await t.test("one on hold sees and hears nobody within 300 ms, and that stays", async () => {
+    const before = frames.length;
     const answered = await command(sanders, "Hold Robin", "/robin/hold");
     await isCutOff(robin, answered);
+    sealed = await untilParted(frames, before, ["alex", "sanders"]);
     await robin.isOnHold();
     await robin.checkView("on hold");
     await sanders.says("Only you and Alex can hear each other. Robin is on hold: sees and hears nobody.");
@@ -64,7 +68,6 @@ test("holding and talking in private", async (t) => {
   });
 
   await t.test("nothing tells the held one what the others do", async () => {
-    const since = Date.now();
     await alex.page.keyboard.press("m");
     await alex.says("Your microphone is off. Dr. Sanders can see you.");
     await sanders.page.keyboard.press("c");
@@ -72,7 +75,7 @@ test("holding and talking in private", async (t) => {
     await sanders.page.keyboard.press("c");
     await alex.page.keyboard.press("m");
     await alex.says("Dr. Sanders can see and hear you.");
-    assertSilent(frames, since, telling);
+    assertSilent(frames, sealed, telling);
   });
 
   await t.test("brought back, everybody perceives everybody", async () => {
@@ -85,8 +88,10 @@ test("holding and talking in private", async (t) => {
   });
 
   await t.test("a private conversation begins with one press, is confirmed, and nothing of it gets out", async () => {
+    const before = frames.length;
     const answered = await command(sanders, "Talk in private with Alex", "/check-ins");
     await isCutOff(robin, answered);
+    sealed = await untilParted(frames, before, ["alex", "sanders"]);
     await robin.isOnHold();
     await sanders.page.getByRole("heading", { name: "Private conversation with Alex" }).waitFor();
     await sanders.page.getByText(/Confirmed by the server at/).waitFor();
@@ -94,7 +99,7 @@ test("holding and talking in private", async (t) => {
     await alex.says("Dr. Sanders can see and hear you. This is a private conversation.");
     await Promise.all([alex.perceives(), sanders.perceives()]);
     await sanders.checkView("private conversation");
-    assertSilent(frames, answered + SETTLED_MS, telling);
+    assertSilent(frames, sealed, telling);
   });
 
   await t.test("and back with one press", async () => {
