@@ -11,6 +11,7 @@ use crate::publication::cache::RepairCache;
 use crate::publication::clock::SenderClock;
 use crate::publication::life::Life;
 use crate::publication::meter::RateMeter;
+use crate::publication::thin::Thin;
 use crate::spec::IngressSection;
 
 /// Video grows by a frame of 2 Mbit/s, audio by an eighth of a second with redundancy.
@@ -31,6 +32,7 @@ pub(crate) struct Encoding {
     pub gaps: GapTracker,
     pub keyframes: KeyframeRequests,
     pub life: Life,
+    pub thin: Thin,
     /// Added to the numbers of the statistics: they begin anew with a new SSRC, ours never go back. Whole cycles, so
     /// that the lower sixteen bits stay those on the wire.
     offset: u64,
@@ -56,6 +58,7 @@ impl Encoding {
             gaps: gap_tracker(section),
             keyframes: KeyframeRequests::new(KeyframeMethod::negotiated(section.pli, section.fir)),
             life: Life::new(now),
+            thin: Thin::default(),
             offset: 0,
             repaired: 0,
             judged: (0, 0),

@@ -106,6 +106,11 @@ impl RateMeter {
         self.measured = Some(rungs);
     }
 
+    /// What is measured is of now, not of before a pause.
+    pub fn is_fresh(&self) -> bool {
+        self.idle == 0 && self.measured.is_some()
+    }
+
     /// What each temporal layer takes, or took when it was last sent, those below included; `None` if nothing came lately.
     pub fn measured(&self) -> Option<[Rung; TEMPORAL_LAYERS]> {
         self.measured

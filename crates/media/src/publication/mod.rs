@@ -7,6 +7,7 @@ pub(crate) mod elastic;
 pub(crate) mod encoding;
 pub(crate) mod life;
 pub(crate) mod meter;
+pub(crate) mod thin;
 
 use std::time::{Duration, Instant};
 

@@ -32,7 +32,7 @@ pub(super) fn steps(publication: &Publication, binding: &Binding, others: Option
     }
     let most = highest_useful(publication, &binding.settings);
     let fps = binding.settings.fps.filter(|&fps| fps > 0);
-    let layers = publication.layers().into_iter().filter(|&layer| layer <= most);
+    let layers = publication.layers().into_iter().filter(|&layer| layer <= most && !publication.is_thin(layer));
     let mut steps: Vec<Step> =
         layers.enumerate().flat_map(|(rank, layer)| layer_steps(publication, layer, rank == 0, fps)).collect();
     if fps.is_none() {

@@ -179,6 +179,7 @@ impl Room {
     fn look_after_layers(&mut self, now: Instant) {
         for (_, publication) in self.publications.iter_mut() {
             publication.encodings.iter_mut().flatten().for_each(|encoding| encoding.meter.roll(now));
+            publication.look_for_thin_layers();
         }
         for receiver in self.participants.indices() {
             self.aim(receiver, now);

@@ -18,12 +18,14 @@ struct Simulcast {
     sending: [bool; 3],
     /// From one frame to the next.
     spacing: Duration,
+    /// In each frame, by layer.
+    packets: [usize; 3],
 }
 
 impl Simulcast {
     fn new() -> Self {
         let layers = ["q", "h", "f"].map(|rid| Camera::new(Some(rid))).to_vec();
-        Self { layers, frames: 0, sending: [true; 3], spacing: FRAME }
+        Self { layers, frames: 0, sending: [true; 3], spacing: FRAME, packets: [1, 3, 6] }
     }
 
     /// Sends frames; the publisher answers keyframe requests.
@@ -36,9 +38,9 @@ impl Simulcast {
                     continue;
                 }
                 let packets: Vec<Outgoing> = if self.frames == 0 || asked.contains(&camera.ssrc) {
-                    camera.keyframe(1 + index * 2)
+                    camera.keyframe(self.packets[index])
                 } else {
-                    camera.temporal(self.frames, 1 + index * 2)
+                    camera.temporal(self.frames, self.packets[index])
                 };
                 stage.send_all(&packets);
             }
@@ -114,6 +116,61 @@ fn a_dead_layer_is_left_and_taken_up_again_when_it_returns() {
     // It stopped soon after it began, so it has to hold first.
     simulcast.film(&mut stage, 120);
     assert_eq!(simulcast.film_and_look(&mut stage), 2);
+}
+
+#[test]
+fn a_larger_picture_that_its_uplink_starves_is_left_for_a_full_smaller_one_until_it_has_enough() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast { packets: [1, 3, 2], ..Simulcast::new() };
+    simulcast.film(&mut stage, 300);
+    assert_eq!(simulcast.film_and_look(&mut stage), 1);
+    // Nobody takes it, so it is off: what it was is remembered.
+    simulcast.sending[2] = false;
+    simulcast.film(&mut stage, 300);
+    simulcast.sending[2] = true;
+    simulcast.film(&mut stage, 120);
+    assert_eq!(simulcast.film_and_look(&mut stage), 1);
+    simulcast.packets[2] = 9;
+    simulcast.film(&mut stage, 150);
+    assert_eq!(simulcast.film_and_look(&mut stage), 2);
+}
+
+#[test]
+fn a_larger_picture_that_was_starved_is_tried_again_less_and_less_often() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast { packets: [1, 3, 2], ..Simulcast::new() };
+    let mut tried = Vec::new();
+    for second in 0..150 {
+        simulcast.film(&mut stage, 30);
+        let last = stage.events.iter().rev().find_map(|event| match event {
+            MediaEvent::SubscribedLayers { wanted, .. } => Some(wanted.contains(&(Layer(2), true))),
+            _ => None,
+        });
+        // Sent only while it is asked for.
+        let asked = last.unwrap_or(true);
+        if asked && !simulcast.sending[2] {
+            tried.push(second);
+        }
+        simulcast.sending[2] = asked;
+    }
+    assert!((2..=4).contains(&tried.len()), "{tried:?}");
+    assert!(tried.windows(2).all(|pair| pair[1] - pair[0] > 25), "{tried:?}");
+}
+
+#[test]
+fn a_larger_picture_that_is_thin_for_a_moment_stays() {
+    let mut stage = Stage::watching(&["q", "h", "f"]);
+    let mut simulcast = Simulcast { packets: [1, 3, 9], ..Simulcast::new() };
+    simulcast.film(&mut stage, 150);
+    let switches = stage.room.counters().layer_switches;
+    for _ in 0..5 {
+        simulcast.packets[2] = 2;
+        simulcast.film(&mut stage, 60);
+        simulcast.packets[2] = 9;
+        simulcast.film(&mut stage, 120);
+    }
+    assert_eq!(simulcast.film_and_look(&mut stage), 2);
+    assert_eq!(stage.room.counters().layer_switches, switches);
 }
 
 #[test]
@@ -242,8 +299,8 @@ fn a_step_up_needs_a_tenth_to_spare_and_staying_does_not() {
     let mut stage = Stage::watching(&["q", "h", "f"]);
     let mut simulcast = Simulcast::new();
     simulcast.film(&mut stage, 90);
-    // All frames of the highest layer take 242 kbit/s, half of them 121.
-    for (kbps, rate) in [(200, 121), (255, 121), (290, 242), (255, 242)] {
+    // All frames of the highest layer take 290 kbit/s, half of them 145.
+    for (kbps, rate) in [(240, 145), (306, 145), (345, 290), (306, 290)] {
         stage.room.set_budget(RECEIVER, Bitrate::kbps(kbps), stage.now);
         stage.collect();
         simulcast.film(&mut stage, 30);
