@@ -206,6 +206,27 @@ fn what_is_no_sctp_packet_is_counted_before_and_after_an_association() {
     call.expect_unharmed();
 }
 
+/// A message of two bytes on a stream, the whole of it in one chunk.
+fn data(number: u32, stream: u16) -> Vec<u8> {
+    let body = [&number.to_be_bytes()[..], &stream.to_be_bytes(), &[0; 2], &53u32.to_be_bytes(), b"hi"].concat();
+    chunk(0, 3, &body)
+}
+
+#[test]
+fn streams_that_were_not_agreed_on_are_not_made() {
+    let mut call = Call::new(36);
+    call.raw.associate(&mut call.world);
+    let before = call.sctp_drops();
+    for stream in [1_024, 5_000, u16::MAX] {
+        call.raw.send_chunks(&mut call.world, &data(FIRST_TSN, stream));
+    }
+    assert_eq!(call.sctp_drops() - before, 3);
+    call.raw.send_chunks(&mut call.world, &data(FIRST_TSN, 1_023));
+    assert_eq!(call.raw.next_packet(&mut call.world)[12], 3, "SACK");
+    assert_eq!(call.sctp_drops() - before, 3);
+    call.expect_unharmed();
+}
+
 #[test]
 fn wild_chunks_in_right_packets_end_at_most_their_own_association() {
     let mut call = Call::new(35);

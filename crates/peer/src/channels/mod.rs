@@ -311,6 +311,8 @@ impl Channels {
                 association.handle_event(event);
             }
         }
+        // Told by events too; what nobody takes from this list it keeps for ever.
+        while association.accept_stream().is_some() {}
         while let Some(event) = self.association.as_mut().and_then(|(_, association)| association.poll()) {
             match event {
                 Event::Connected => {

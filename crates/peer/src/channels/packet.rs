@@ -4,10 +4,13 @@
 use bytes::Bytes;
 use crc::{CRC_32_ISCSI, Crc};
 
+use super::STREAMS;
+
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
 const HEADER: usize = 12;
 const CHUNK_HEADER: usize = 4;
+const DATA: u8 = 0;
 const INIT: u8 = 1;
 const ABORT: u8 = 6;
 const SHUTDOWN_COMPLETE: u8 = 14;
@@ -32,11 +35,15 @@ pub(super) struct Outside {
     pub(super) ends: bool,
 }
 
-/// Looks at a packet; `None` if its chunks do not fill it or one is of a kind unknown here.
+/// Looks at a packet; `None` if its chunks do not fill it, one is of a kind unknown here, or one is for a stream that was not
+/// agreed on (RFC 9260 6.5): `sctp-proto` would make it, and walks over all there are for each chunk.
 pub(super) fn look(packet: &[u8]) -> Option<Outside> {
     let mut chunks = packet.get(HEADER..).filter(|chunks| !chunks.is_empty())?;
     let mut outside = Outside { initiate_tag: None, ends: false };
     while let Some((kind, body, rest)) = next_chunk(chunks) {
+        if kind == DATA && stream_of(body).is_some_and(|stream| stream >= STREAMS) {
+            return None;
+        }
         if kind == INIT {
             outside.initiate_tag = body.first_chunk().copied().map(u32::from_be_bytes);
         }
@@ -52,6 +59,11 @@ fn next_chunk(chunks: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let length = usize::from(u16::from_be_bytes(length));
     let body = chunks.get(CHUNK_HEADER..length).filter(|_| KNOWN.contains(&kind))?;
     Some((kind, body, chunks.get(length.next_multiple_of(4)..).unwrap_or_default()))
+}
+
+/// The stream of a DATA chunk: behind its number.
+fn stream_of(data: &[u8]) -> Option<u16> {
+    data.get(4..)?.first_chunk().copied().map(u16::from_be_bytes)
 }
 
 /// Ends the association that the client knows by `tag`.
