@@ -228,6 +228,49 @@ fn streams_that_were_not_agreed_on_are_not_made() {
 }
 
 #[test]
+fn a_message_in_a_thousand_small_pieces_ends_its_association() {
+    const ABORT: u8 = 6;
+    let mut call = Call::new(37);
+    call.raw.associate(&mut call.world);
+    let piece = |number: u32| {
+        let body = [&(FIRST_TSN + number).to_be_bytes()[..], &[0, 9, 0, 0], &53u32.to_be_bytes(), b"!"].concat();
+        chunk(0, if number == 0 { 2 } else { 0 }, &body)
+    };
+    let before = call.sctp_drops();
+    for packet in 0..1_024 / 32 {
+        let pieces: Vec<_> = (0..32).flat_map(|number| piece(32 * packet + number)).collect();
+        call.raw.send_chunks(&mut call.world, &pieces);
+    }
+    assert_eq!(call.sctp_drops() - before, 0);
+    call.raw.send_chunks(&mut call.world, &piece(1_024));
+    assert_eq!(call.sctp_drops() - before, 1);
+    assert!((0..200).any(|_| call.raw.next_packet(&mut call.world)[12] == ABORT));
+    call.expect_unharmed();
+}
+
+/// As clients do that fill every packet: the last message in it goes on in the next.
+#[test]
+fn small_pieces_among_whole_messages_are_no_fault() {
+    let mut call = Call::new(38);
+    call.raw.associate(&mut call.world);
+    let before = call.sctp_drops();
+    let body = |number: u32, place: u16, text: &[u8]| {
+        let number = (FIRST_TSN + number).to_be_bytes();
+        [&number[..], &[0, 9], &place.to_be_bytes(), &53u32.to_be_bytes(), text].concat()
+    };
+    for packet in 0..1_500u32 {
+        let (first, place) = (3 * packet, 2 * packet as u16);
+        let whole = chunk(0, 3, &body(first, place, &[7; 900]));
+        let begun = chunk(0, 2, &body(first + 1, place + 1, &[7; 100]));
+        let ended = chunk(0, 1, &body(first + 2, place + 1, &[7; 100]));
+        call.raw.send_chunks(&mut call.world, &[whole, begun].concat());
+        call.raw.send_chunks(&mut call.world, &ended);
+    }
+    assert_eq!(call.sctp_drops() - before, 0);
+    call.expect_unharmed();
+}
+
+#[test]
 fn wild_chunks_in_right_packets_end_at_most_their_own_association() {
     let mut call = Call::new(35);
     call.raw.associate(&mut call.world);

@@ -19,6 +19,7 @@ impl Channels {
             let mut payload = vec![0; chunks.len()];
             let Ok(len) = chunks.read(&mut payload) else { return };
             payload.truncate(len);
+            self.received(len);
             self.take(id, payload, chunks.ppi);
         }
     }

@@ -41,6 +41,15 @@ const RECEIVE_BUFFER: u32 = 1 << 20;
 /// Stream numbers that are agreed on. Far more than channels, since clients need not count from zero.
 const STREAMS: u16 = 1024;
 
+/// Small pieces of messages beyond what was received whole: `sctp-proto` looks at all pieces of a message for each that
+/// comes, so that one in a hundred thousand pieces would keep the worker for seconds.
+const MAX_SMALL_PIECES: u32 = 1_024;
+
+/// What is received whole brings the right to another back: clients cut a message where a packet is full, so that a packet
+/// has one at most, among some 1,100 bytes. Each message counts with its header.
+const BYTES_PER_SMALL_PIECE: usize = 800;
+const MESSAGE_HEADER: usize = 16;
+
 /// What DTLS and SCTP put around a payload, at most (observed: 77).
 const OVERHEAD: usize = 80;
 
@@ -117,6 +126,9 @@ pub(crate) struct Channels {
     channels: BTreeMap<u16, Channel>,
     /// Largest message the client takes.
     client_takes: usize,
+    /// Small pieces that may still come, and bytes towards the next.
+    small_pieces: u32,
+    towards_piece: usize,
     packets: VecDeque<Bytes>,
     events: VecDeque<ChannelEvent>,
     dropped: u64,
@@ -156,6 +168,8 @@ impl Channels {
             remote: None,
             channels: BTreeMap::new(),
             client_takes: UNSTATED_MESSAGE_SIZE,
+            small_pieces: MAX_SMALL_PIECES,
+            towards_piece: 0,
             packets: VecDeque::new(),
             events: VecDeque::new(),
             dropped: 0,
@@ -238,6 +252,11 @@ impl Channels {
     /// Handles an SCTP packet out of DTLS.
     pub(crate) fn handle_packet(&mut self, now: Instant, packet: Vec<u8>) -> Result<(), DatagramDrop> {
         let outside = packet::look(&packet).ok_or(DatagramDrop::Sctp)?;
+        let Some(small_pieces) = self.small_pieces.checked_sub(outside.small_pieces) else {
+            self.lose(Cause::ProtocolViolation);
+            return Err(DatagramDrop::Sctp);
+        };
+        self.small_pieces = small_pieces;
         let ports = packet.first_chunk::<4>().map(|&[a, b, c, d]| [c, d, a, b]);
         let (handle, event) =
             self.endpoint.handle(now, ADDRESS, None, None, Bytes::from(packet)).ok_or(DatagramDrop::Sctp)?;
@@ -325,6 +344,14 @@ impl Channels {
                 _ => {}
             }
         }
+    }
+
+    /// A message of so many bytes came whole.
+    fn received(&mut self, bytes: usize) {
+        self.towards_piece += bytes + MESSAGE_HEADER;
+        let earned = u32::try_from(self.towards_piece / BYTES_PER_SMALL_PIECE).unwrap_or(u32::MAX);
+        self.towards_piece %= BYTES_PER_SMALL_PIECE;
+        self.small_pieces = self.small_pieces.saturating_add(earned).min(MAX_SMALL_PIECES);
     }
 
     /// The association is over, which the client is told unless it said so itself.

@@ -17,6 +17,13 @@ const SHUTDOWN_COMPLETE: u8 = 14;
 /// DATA to COOKIE ACK, SHUTDOWN COMPLETE; RE-CONFIG (RFC 6525), FORWARD TSN (RFC 3758), I-FORWARD-TSN (RFC 8260).
 const KNOWN: [u8; 16] = [0, INIT, 2, 3, 4, 5, ABORT, 7, 8, 9, 10, 11, SHUTDOWN_COMPLETE, 130, 192, 194];
 
+/// Flag of a chunk that ends its message.
+const ENDS_MESSAGE: u8 = 1;
+/// Number, stream, place in it, protocol.
+const DATA_HEADER: usize = 12;
+/// Clients cut a message where a packet is full: only the first piece, behind other chunks, may be smaller.
+const SMALL: usize = 256;
+
 /// Why an association ends (RFC 9260 3.3.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -33,17 +40,21 @@ pub(super) struct Outside {
     pub(super) initiate_tag: Option<u32>,
     /// The client ends the association.
     pub(super) ends: bool,
+    /// Pieces of messages, not the last ones, that are smaller than [`SMALL`].
+    pub(super) small_pieces: u32,
 }
 
 /// Looks at a packet; `None` if its chunks do not fill it, one is of a kind unknown here, or one is for a stream that was not
 /// agreed on (RFC 9260 6.5): `sctp-proto` would make it, and walks over all there are for each chunk.
 pub(super) fn look(packet: &[u8]) -> Option<Outside> {
     let mut chunks = packet.get(HEADER..).filter(|chunks| !chunks.is_empty())?;
-    let mut outside = Outside { initiate_tag: None, ends: false };
-    while let Some((kind, body, rest)) = next_chunk(chunks) {
+    let mut outside = Outside { initiate_tag: None, ends: false, small_pieces: 0 };
+    while let Some((kind, flags, body, rest)) = next_chunk(chunks) {
         if kind == DATA && stream_of(body).is_some_and(|stream| stream >= STREAMS) {
             return None;
         }
+        let is_piece = kind == DATA && flags & ENDS_MESSAGE == 0;
+        outside.small_pieces += u32::from(is_piece && body.len() < DATA_HEADER + SMALL);
         if kind == INIT {
             outside.initiate_tag = body.first_chunk().copied().map(u32::from_be_bytes);
         }
@@ -53,12 +64,12 @@ pub(super) fn look(packet: &[u8]) -> Option<Outside> {
     chunks.is_empty().then_some(outside)
 }
 
-/// The first chunk's kind and value, and what follows. Its padding may lack at the end of a packet.
-fn next_chunk(chunks: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let [kind, _, length @ ..] = *chunks.first_chunk::<CHUNK_HEADER>()?;
+/// The first chunk's kind, flags and value, and what follows. Its padding may lack at the end of a packet.
+fn next_chunk(chunks: &[u8]) -> Option<(u8, u8, &[u8], &[u8])> {
+    let [kind, flags, length @ ..] = *chunks.first_chunk::<CHUNK_HEADER>()?;
     let length = usize::from(u16::from_be_bytes(length));
     let body = chunks.get(CHUNK_HEADER..length).filter(|_| KNOWN.contains(&kind))?;
-    Some((kind, body, chunks.get(length.next_multiple_of(4)..).unwrap_or_default()))
+    Some((kind, flags, body, chunks.get(length.next_multiple_of(4)..).unwrap_or_default()))
 }
 
 /// The stream of a DATA chunk: behind its number.
@@ -90,7 +101,7 @@ mod tests {
         let packet = abort(7, PORTS, Cause::UserInitiated);
         assert_eq!(packet[..8], [0x13, 0x88, 0x13, 0x88, 0, 0, 0, 7]);
         assert_eq!(packet[HEADER..], [6, 0, 0, 8, 0, 12, 0, 4]);
-        assert_eq!(look(&packet), Some(Outside { initiate_tag: None, ends: true }));
+        assert_eq!(look(&packet), Some(Outside { initiate_tag: None, ends: true, small_pieces: 0 }));
     }
 
     #[test]
