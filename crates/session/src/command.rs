@@ -211,10 +211,7 @@ impl Session {
         if a == b {
             return Err(CommandRefusal::Invalid);
         }
-        let inside = [self.known(a)?, self.known(b)?].into_iter().all(Person::is_admitted);
-        if !inside {
-            return Err(CommandRefusal::NotPresent);
-        }
+        self.check_pair(by, a, b)?;
         if self.voice.same_room(a, b) != how {
             if !self.voice.set_same_room(a, b, how) {
                 return Err(CommandRefusal::Limit);
@@ -222,6 +219,18 @@ impl Session {
             self.tell(SessionEvent::SameRoomChanged { a: a.clone(), b: b.clone(), how });
         }
         Ok(())
+    }
+
+    /// A client pairs with somebody it sees, ghosts too, and is answered alike about everyone else: whether they are let in,
+    /// sent away, gone at once or were never here is news from across a seal or the door.
+    fn check_pair(&self, by: &Authority, a: &Identity, b: &Identity) -> Result<(), CommandRefusal> {
+        let is_possible = match by {
+            Authority::Other(own) => self.sees(own, if own == a { b } else { a }),
+            Authority::Server | Authority::Therapist(_) => {
+                [self.known(a)?, self.known(b)?].into_iter().all(Person::is_admitted)
+            }
+        };
+        if is_possible { Ok(()) } else { Err(CommandRefusal::NotPresent) }
     }
 
     fn set_lock(&mut self, locked: bool) {

@@ -160,10 +160,7 @@ impl<'a> Outlook<'a> {
     /// A client's own pairs with those whom it may know of, ghosts too: a quick exit must not show here either.
     fn same_room(&self) -> Vec<PairFacts> {
         let own = self.person.map(|(identity, _)| identity);
-        let visible = |other: &Identity| {
-            let seat = own.and_then(|own| self.session.seat(own));
-            seat.is_some_and(|seat| self.session.roster(seat).any(|key| self.session.who_was(key) == Some(other)))
-        };
+        let visible = |other: &Identity| own.is_some_and(|own| self.session.sees(own, other));
         let may_know =
             |a: &Identity, b: &Identity| self.leads || (own == Some(a) && visible(b)) || (own == Some(b) && visible(a));
         let pairs = self.session.voice.pairs().filter(|(a, b, _)| may_know(a, b));

@@ -92,6 +92,12 @@ impl Session {
         roster.into_iter()
     }
 
+    /// Whether this person may know of the other, as of now.
+    pub(crate) fn sees(&self, own: &Identity, other: &Identity) -> bool {
+        let seat = self.seat(own);
+        seat.is_some_and(|seat| self.roster(seat).any(|key| self.who_was(key) == Some(other)))
+    }
+
     /// Everyone known, seated or not, in order of identity: for therapists and the API.
     pub fn people(&self) -> impl Iterator<Item = PersonView> {
         let facts = self.facts();

@@ -6,7 +6,7 @@ use parlour_model::session::{
     Actor, CheckInId, CheckInReceipt, Departure, Floor, MuteTarget, SameRoom, SessionCommand, SessionEvent,
     SessionPolicy, SessionReply, Space,
 };
-use parlour_model::{Edge, Medium};
+use parlour_model::{Edge, Identity, Medium};
 use parlour_session::{CommandRefusal, Loss};
 
 use crate::stage::{A, B, C, Input, S, Stage, T, Who};
@@ -267,6 +267,25 @@ fn who_is_back_in_the_waiting_room_after_a_quick_exit_still_looks_lost_to_the_pa
     assert!(stage.session.roster(b).any(|key| key == a));
     stage.ok(T, SessionCommand::Admit(A.identity()));
     assert!(!stage.session.roster(b).any(|key| key == a) && stage.reaches(A, B));
+}
+
+#[test]
+fn an_answer_about_a_shared_room_tells_nothing_of_who_is_out_of_sight() {
+    let mut stage = couple();
+    let with =
+        |other: &Identity| SessionCommand::SetSameRoom { a: B.identity(), b: other.clone(), how: SameRoom::Audio };
+    stage.ok(T, SessionCommand::Hold(B.identity()));
+    let refused = Err(CommandRefusal::NotPresent);
+    assert_eq!(stage.command(B, with(&A.identity())), refused, "whether A is inside is news");
+    stage.ok(T, SessionCommand::Remove(A.identity()));
+    assert_eq!(stage.command(B, with(&A.identity())), refused);
+    assert_eq!(stage.command(B, with(&Identity::from("nobody"))), refused);
+
+    let mut stage = couple();
+    stage.ok(A, SessionCommand::QuickExit);
+    stage.ok(B, with(&A.identity()));
+    stage.wait(15);
+    assert_eq!(stage.command(B, with(&A.identity())), refused, "as when a lost line is given up");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use parlour_model::session::{
-    Admission, CheckInId, Departure, DuplicatePolicy, E2eePolicy, RecordingPolicy, SessionCommand, SessionPolicy, Space,
+    Actor, Admission, CheckInId, Departure, DuplicatePolicy, E2eePolicy, RecordingPolicy, SessionCommand,
+    SessionPolicy, Space,
 };
 use parlour_model::{Edge, Encryption, Grants, ParticipantKey, Role};
 use parlour_session::{Entry, JoinRequest, Loss, Session, SessionOptions};
@@ -231,6 +232,12 @@ proptest! {
                     prop_assert!(!with_exit.contains(&key), "therapists see the truth");
                 } else {
                     prop_assert_eq!(with_lost, with_exit, "{:?} can tell", other);
+                    let ask = |session: &Session| {
+                        let (a, b) = (other.identity(), who.identity());
+                        let pair = SessionCommand::SetSameRoom { a, b, how: same_room_of(1) };
+                        session.clone().handle_command(Actor::Participant(viewer), pair, later)
+                    };
+                    prop_assert_eq!(ask(&lost), ask(&exit), "{:?} can tell by an answer", other);
                 }
             }
             prop_assert_eq!(lost.edges(), exit.edges());

@@ -38,8 +38,8 @@ fn the_view_of_who_is_held_does_not_change_by_what_happens_across_the_seal() {
     assert_eq!(before.me.as_ref().map(|me| me.place), Some(Place::Hold));
     let same = |stage: &Stage, what: &str| assert_eq!(view(stage, B), before, "{what}");
     let (a, b, how) = (A.identity(), B.identity(), SameRoom::Audio);
-    stage.ok(A, SessionCommand::SetSameRoom { a, b, how });
-    same(&stage, "a says they sit in one room");
+    stage.ok(T, SessionCommand::SetSameRoom { a, b, how });
+    same(&stage, "the therapist says they sit in one room");
     stage.ok(T, SessionCommand::ExtendUntil(START_MS + 100 * 60_000));
     same(&stage, "the therapist extends");
     stage.ok(T, SessionCommand::SetFloor(Floor::TherapistOnly));
@@ -152,7 +152,7 @@ fn who_sits_together_is_seen_by_the_two_and_by_who_leads() {
     let mut stage = sealed();
     let pairs = |stage: &Stage| [T, A, B, C].map(|who| view(stage, who).same_room.len());
     let (a, b, how) = (A.identity(), B.identity(), SameRoom::Audio);
-    stage.ok(A, SessionCommand::SetSameRoom { a, b, how });
+    stage.ok(T, SessionCommand::SetSameRoom { a, b, how });
     assert_eq!(pairs(&stage), [1, 0, 0, 0], "across the seal nobody knows of the other");
     let check_in = view(&stage, T).check_ins.and_then(|check_ins| check_ins.first().map(|one| one.id));
     stage.ok(T, SessionCommand::EndCheckIn(check_in.unwrap()));
