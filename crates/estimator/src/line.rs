@@ -324,11 +324,14 @@ impl Line {
         self.members.iter_mut().find(|member| member.id == id)
     }
 
-    /// Who sends the probes: one whose media could use what they find.
+    /// Who sends the probes: one whose media could use what they find; another such when a probe was not begun, as there may
+    /// be nothing to fill it with.
     fn prober(&self) -> Option<MemberId> {
         let mut heard = self.members.iter().filter(|member| member.silence == Silence::No);
         let wants = |member: &&Member| member.demand > self.share(member.id) * self.control.rate;
-        heard.clone().find(wants).or_else(|| heard.next()).map(|member| member.id)
+        let willing = heard.clone().filter(wants).count();
+        let turn = self.control.probes_unsent() % willing.max(1);
+        heard.clone().filter(wants).nth(turn).or_else(|| heard.next()).map(|member| member.id)
     }
 
     fn update_demand(&mut self) {

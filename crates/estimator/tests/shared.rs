@@ -19,8 +19,9 @@ struct Client {
     next_feedback: u64,
 }
 
-/// A line of this rate, 20 ms each way; everyone sends what the estimate says. Microseconds.
+/// A line of this rate, 20 ms each way; everyone sends what the estimate says, and no more than `most`. Microseconds.
 struct Call {
+    most: Bitrate,
     epoch: Instant,
     line: Line,
     rate: f64,
@@ -37,16 +38,28 @@ impl Call {
             let id = line.join(1.0, epoch).unwrap();
             Client { id, clock, seq: 0, owed: 0.0, arrivals: Vec::new(), next_feedback }
         });
-        Self { epoch, line, rate: rate.as_bps() as f64, free_at: 0, clients: clients.into(), now: 0 }
+        Self {
+            most: Bitrate::mbps(100),
+            epoch,
+            line,
+            rate: rate.as_bps() as f64,
+            free_at: 0,
+            clients: clients.into(),
+            now: 0,
+        }
     }
 
     fn run(&mut self, seconds: u64) {
-        let end = self.now + seconds * 1_000_000;
+        self.run_until(self.now + seconds * 1_000_000);
+    }
+
+    fn run_until(&mut self, end: u64) {
         while self.now < end {
             self.now += 1_000;
             let at = self.epoch + Duration::from_micros(self.now);
             for client in &mut self.clients {
-                client.owed += self.line.estimate(client.id).target.as_bps() as f64 / 8_000.0;
+                let target = self.line.estimate(client.id).target.min(self.most);
+                client.owed += target.as_bps() as f64 / 8_000.0;
                 while client.owed >= PACKET as f64 {
                     client.owed -= PACKET as f64;
                     let seq = client.seq;
@@ -92,4 +105,20 @@ fn a_line_that_is_thought_too_fast_is_found_out_and_its_queue_drains() {
     let (capacity, queue) = (call.capacity(), call.queue());
     assert!((Bitrate::kbps(2_800)..Bitrate::kbps(3_150)).contains(&capacity), "{capacity} {queue:?}");
     assert!(queue < Duration::from_millis(50), "{capacity} {queue:?}");
+}
+
+#[test]
+fn a_probe_that_one_has_nothing_to_fill_with_is_the_others_next() {
+    // Nobody here sends what a probe asks for.
+    let mut call = Call::new(Bitrate::kbps(3_000), Bitrate::kbps(500));
+    call.most = Bitrate::kbps(400);
+    for client in &call.clients {
+        call.line.handle_demand(client.id, Bitrate::mbps(2));
+    }
+    let mut asked = Vec::new();
+    for _ in 0..100 {
+        call.run_until(call.now + 100_000);
+        asked.extend(call.clients.iter().position(|client| call.line.estimate(client.id).probe.is_some()));
+    }
+    assert!(asked.contains(&0) && asked.contains(&1), "{asked:?} {}", call.capacity());
 }

@@ -86,6 +86,8 @@ pub(super) struct Probing {
     quiet_tried: u64,
     pause: u64,
     ids: u32,
+    /// Probes that were never begun.
+    pub(super) unsent: usize,
 }
 
 impl Probing {
@@ -101,6 +103,7 @@ impl Probing {
             quiet_tried: 0,
             pause: PAUSE.0,
             ids: 0,
+            unsent: 0,
         };
         match hint {
             None => {
@@ -163,6 +166,7 @@ impl Probing {
     /// Whether something is still under way; what is overdue is given up.
     fn is_busy(&mut self, now: u64) -> bool {
         let overdue = self.plan.is_some() && self.sent == 0 && now > self.until;
+        self.unsent += usize::from(overdue);
         if overdue || self.flying.iter().any(|flying| now > flying.until) {
             self.cancel();
             self.after = now + self.pause;
@@ -174,6 +178,11 @@ impl Probing {
 impl Control {
     pub(crate) fn probe(&self) -> Option<ProbePlan> {
         self.probing.current().filter(|_| !self.is_silent())
+    }
+
+    /// How many probes were not begun by whom they were planned for.
+    pub(crate) fn probes_unsent(&self) -> usize {
+        self.probing.unsent
     }
 
     pub(crate) fn probe_sent(&mut self, now: u64, id: u32, bytes: u64) {
