@@ -4,6 +4,7 @@ Run with the project's own Python: `.tools/venv/bin/python -m unittest discover 
 """
 
 import asyncio
+import contextlib
 import itertools
 import time
 import unittest
@@ -31,6 +32,8 @@ async def until(what: str, condition, timeout: float = WAIT):
 class Person:
     """One participant, with what it has received so far."""
 
+    present = []
+
     def __init__(self, url: str, session: str, identity: str, role: str = "therapist", **options):
         self.url, self.identity = url, identity
         self.token = token(session, identity, role)
@@ -38,6 +41,7 @@ class Person:
         self.room = rtc.Room()
         self.data, self.events, self.texts = [], [], []
         self.video_frames, self.audio_energy, self.size = 0, 0.0, (0, 0)
+        self.spoken = 0
         self._tasks = []
         self.room.on("data_received", self.data.append)
         self.room.on("track_subscribed", self._watch)
@@ -55,18 +59,23 @@ class Person:
         video = track.kind == rtc.TrackKind.KIND_VIDEO
         self._spawn(self._watch_video(track) if video else self._watch_audio(track))
 
+    # Streams are closed by whoever opened them: one that the garbage collector finds takes itself out of the SDK's list
+    # of listeners in whatever thread it runs, in the middle of an event's way to them.
     async def _watch_video(self, track):
-        async for event in rtc.VideoStream(track):
-            self.video_frames += 1
-            self.size = (event.frame.width, event.frame.height)
+        async with contextlib.aclosing(rtc.VideoStream(track)) as frames:
+            async for event in frames:
+                self.video_frames += 1
+                self.size = (event.frame.width, event.frame.height)
 
     async def _watch_audio(self, track):
-        async for event in rtc.AudioStream(track, sample_rate=48_000, num_channels=1):
-            samples = np.frombuffer(event.frame.data, dtype=np.int16).astype(np.float64)
-            self.audio_energy += float(np.mean(samples * samples))
+        async with contextlib.aclosing(rtc.AudioStream(track, sample_rate=48_000, num_channels=1)) as frames:
+            async for event in frames:
+                samples = np.frombuffer(event.frame.data, dtype=np.int16).astype(np.float64)
+                self.audio_energy += float(np.mean(samples * samples))
 
     async def join(self) -> "Person":
         await self.room.connect(self.url, self.token, self.options)
+        Person.present.append(self)
         return self
 
     async def publish(self):
@@ -95,18 +104,46 @@ class Person:
             at = (np.arange(chunk) + number * chunk) / 48_000
             samples = (np.sin(2 * np.pi * 440 * at) * 8_000).astype(np.int16)
             await self.audio.capture_frame(rtc.AudioFrame(samples.tobytes(), 48_000, 1, chunk))
+            self.spoken = number
 
     def forget(self):
         self.video_frames, self.audio_energy = 0, 0.0
 
     async def sees_and_hears(self, frames: int = 10):
         await until(f"{self.identity} decodes video", lambda: self.video_frames >= frames)
-        await until(f"{self.identity} hears sound", lambda: self.audio_energy > 1e6)
+        try:
+            await until(f"{self.identity} hears sound", lambda: self.audio_energy > 1e6)
+        except AssertionError as error:
+            everyone = [await person.sound() for person in Person.present]
+            raise AssertionError(f"{error}; {everyone}") from None
+
+    async def sound(self) -> str:
+        """What became of the sound: given to the SDK here, sent, received, heard."""
+        said = [f"{self.identity} spoke {self.spoken * 10} ms, heard {self.audio_energy:.3g}", *self.events]
+        publications = list(self.room.local_participant.track_publications.values())
+        for other in self.room.remote_participants.values():
+            publications += other.track_publications.values()
+        for publication in publications:
+            if publication.kind != rtc.TrackKind.KIND_AUDIO or publication.track is None:
+                continue
+            for stats in await asyncio.wait_for(publication.track.get_stats(), WAIT):
+                if stats.HasField("outbound_rtp"):
+                    said.append(f"sent {stats.outbound_rtp.sent.packets_sent}")
+                if stats.HasField("inbound_rtp"):
+                    received = stats.inbound_rtp
+                    energy = received.inbound.total_audio_energy
+                    said.append(f"received {received.received.packets_received} of energy {energy:.3g}")
+        return ", ".join(said)
 
     async def leave(self):
+        if self in Person.present:
+            Person.present.remove(self)
         for task in self._tasks:
             task.cancel()
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.room.disconnect()
+        faults = [one for one in ended if isinstance(one, Exception)]
+        assert not faults, faults
 
 
 class LiveKitTest(unittest.IsolatedAsyncioTestCase):
