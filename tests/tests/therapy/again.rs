@@ -11,7 +11,7 @@ use parlour_shard::ShardDrop;
 use crate::stage::{SETTLED, couple, flows, open_door, packets, rule};
 
 /// Enough to use up what is given out anew each time and not taken back, were it so.
-const TIMES: usize = 31;
+const TIMES: usize = 70;
 
 #[test]
 fn who_is_held_and_resumed_time_and_again_sees_and_is_seen_each_time() {

@@ -25,8 +25,8 @@ use crate::spec::DownlinkSpec;
 use crate::tick::Tick;
 use crate::wire::BELOW_RTP;
 
-/// Sections of one connection that may ever carry something to it. SSRCs are not forgotten while the connection lives:
-/// their numbering must go on, or SRTP would use a nonce twice.
+/// Sections of one connection that may carry something to it at a time. A stream that carries nothing any more keeps its
+/// numbers until its place is needed: every publication has sources of its own.
 pub(crate) const MAX_STREAMS: usize = 128;
 
 /// A burst that is none.

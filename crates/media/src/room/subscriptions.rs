@@ -32,8 +32,14 @@ impl Room {
         let index = match streams.iter().position(|stream| stream.spec.ssrc == spec.ssrc) {
             Some(index) => index,
             None if streams.len() >= MAX_STREAMS => {
-                self.counters.subscriptions_refused += 1;
-                return;
+                // The place of one that carries nothing any more. Its source is not used again; if it were, SRTP seals no
+                // index twice.
+                let Some(free) = streams.iter().position(|stream| stream.binding.is_none()) else {
+                    self.counters.subscriptions_refused += 1;
+                    return;
+                };
+                streams[free] = Stream::new(spec.clone(), first, repair_first);
+                free
             }
             None => {
                 streams.push(Stream::new(spec.clone(), first, repair_first));
