@@ -42,8 +42,26 @@ export async function pictureMoves(page, name) {
   const frames = () => video.evaluate((element) => element.getVideoPlaybackQuality().totalVideoFrames);
   await until(`${name} is shown`, async () => (await video.count()) === 1, 30_000);
   const before = await frames();
-  await until(`the picture of ${name} moves`, async () => (await frames()) > before + 5, 30_000);
+  await until(`the picture of ${name} moves`, async () => {
+    const now = await frames();
+    if (now > before + 5) return true;
+    throw new Error(`${before} frames shown before, ${now} now; arriving: ${JSON.stringify(await arriving(page))}`);
+  }, 30_000);
 }
+
+/** What comes in of pictures, as the browser counts it. */
+const arriving = (page) =>
+  page.evaluate(async () => {
+    const streams = [];
+    for (const connection of window.connections) {
+      for (const stats of (await connection.getStats()).values()) {
+        if (stats.type !== "inbound-rtp" || stats.kind !== "video") continue;
+        const { mid, packetsReceived, framesReceived, framesDecoded, keyFramesDecoded, pliCount, nackCount } = stats;
+        streams.push({ mid, packetsReceived, framesReceived, framesDecoded, keyFramesDecoded, pliCount, nackCount });
+      }
+    }
+    return streams;
+  });
 
 /** Through the device check. */
 export async function join(page) {

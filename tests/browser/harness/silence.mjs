@@ -33,7 +33,11 @@ export function assertSilent(frames, since, words) {
   assert.deepEqual(telling, []);
 }
 
-/** Each word was in something that came: what is silent at other times is so by the server's doing, not by our deafness. */
-export function assertTold(frames, words) {
-  assert.deepEqual(words.filter((word) => !frames.some((bytes) => bytes.includes(word))), []);
+/** Each word comes in something: what is silent at other times is so by the server's doing, not by our deafness. */
+export function untilTold(frames, words) {
+  return until("the page is told of the others", () => {
+    const missing = words.filter((word) => !frames.some((bytes) => bytes.includes(word)));
+    if (missing.length === 0) return true;
+    throw new Error(`nothing of ${missing.join(", ")}`);
+  });
 }

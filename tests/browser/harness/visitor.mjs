@@ -91,7 +91,11 @@ export class Visitor {
     const before = await this.received();
     await until(`${this.name} sees and hears somebody`, async () => {
       const now = await this.received();
-      return now.frames > before.frames + 5 && now.energy > before.energy;
+      if (now.frames > before.frames + 5 && now.energy > before.energy) return true;
+      const seen = JSON.stringify({ before, now });
+      // What ends meanwhile takes its part of the sums with it.
+      for (const what of Object.keys(before)) before[what] = Math.min(before[what], now[what]);
+      throw new Error(seen);
     }, within);
   }
 
@@ -105,6 +109,14 @@ export class Visitor {
   /** Names on the pictures of others. */
   pictures() {
     return this.page.locator(".tile:not(.tile-corner) .plate-name").allTextContents();
+  }
+
+  showsPicturesOf(names) {
+    return until(`${this.name} sees ${names.join(", ")}`, async () => {
+      const shown = (await this.pictures()).sort();
+      if (shown.join() === [...names].sort().join()) return true;
+      throw new Error(shown.join());
+    });
   }
 
   sessionToken() {

@@ -29,6 +29,7 @@ for (const { name, ...context } of VIEWS) {
       await checkAccessible(page, "a refused link");
       await page.getByLabel("Session link or code").fill(link(stage, "anna", "client"));
       await button(page, "Continue").click();
+      await page.getByRole("heading", { name: "Ready when you are, anna" }).waitFor();
     });
 
     await t.test("device check: picture, level, devices; the address bar holds no token", async () => {
