@@ -10,6 +10,7 @@ use parlour_model::session::{SessionCommand, SessionReply};
 use parlour_model::{Command, Identity, Refusal, SessionId};
 use parlour_signal::SessionDirectory;
 use parlour_store::{Action, AuditRecord, StoreError, Subject};
+use tokio::time::Instant;
 
 use crate::caller::Caller;
 use crate::gate::Arrived;
@@ -38,7 +39,7 @@ pub(crate) const REFUSALS: &[Kind] = &[
 ];
 
 /// Longest wait for a worker. It answers within milliseconds, or something is very wrong.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the answer to a command that is carried out in any case waits for its record.
 const GRACE: Duration = Duration::from_millis(250);
@@ -128,13 +129,15 @@ pub(crate) async fn ask(
         Record::Never => {}
     }
     let under_way = api.recorder.actors().asking(session, actor);
+    let deadline = Instant::now() + PATIENCE;
     let request = async {
         if opens && let Some(opening) = api.find(session).await? {
-            api.engine.request(session, Command::Open(Box::new(opening))).await?;
+            api.engine.insist(session, || Command::Open(Box::new(opening.clone())), deadline).await?;
         }
-        api.engine.request(session, Command::Rule { by, command }).await
+        let rule = || Command::Rule { by: by.clone(), command: command.clone() };
+        api.engine.insist(session, rule, deadline).await
     };
-    let said = match tokio::time::timeout(PATIENCE, request).await.unwrap_or(Err(Refusal::Limit)) {
+    let said = match tokio::time::timeout_at(deadline, request).await.unwrap_or(Err(Refusal::Limit)) {
         Ok(parlour_model::Reply::Ruled { reply, .. }) => reply,
         Ok(_) => return Err(Kind::Internal.into()),
         Err(Refusal::UnknownSession) => return Err(absent(api, session).await),

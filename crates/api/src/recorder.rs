@@ -4,15 +4,16 @@
 //! A command's answer waits here until what came of it is on the disk ([`Recorder::settle`]). The recorder takes
 //! everything that has come since its last write and writes it at once, so that many commands share one sync.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use parlour_engine::EngineHandle;
 use parlour_model::session::{Departure, EndReason, SessionEvent, SessionSnapshot};
-use parlour_model::{Command, Reply, SessionId, SessionNotice};
+use parlour_model::{Command, Refusal, Reply, SessionId, SessionNotice};
 use parlour_store::{AuditRecord, Change, PseudonymKey, StoreError, Subject};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::events::{News, Vocabulary};
 use crate::ledger::Ledger;
@@ -28,6 +29,9 @@ const MAX_BACKLOG: usize = 16_384;
 
 /// How soon a disk that took nothing is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How long one round waits for workers whose mailboxes are full.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Commands that may wait for their answer.
 const WAITING: usize = 4_096;
@@ -134,6 +138,7 @@ impl Recorder {
             metrics: metrics.clone(),
             actors: recorder.actors.clone(),
             backlog: Vec::new(),
+            unasked: BTreeSet::new(),
         };
         tokio::spawn(task.run(notices, waiting));
         recorder
@@ -172,6 +177,8 @@ struct Task {
     actors: Actors,
     /// What could not be written yet, in order.
     backlog: Vec<Noted>,
+    /// Sessions whose workers were too busy to say how they are now.
+    unasked: BTreeSet<SessionId>,
 }
 
 impl Task {
@@ -184,7 +191,7 @@ impl Task {
                     Some(notice) => noted.push(self.note(notice)),
                     None => notices_end = true,
                 },
-                () = tokio::time::sleep(RETRY), if !self.backlog.is_empty() => {}
+                () = tokio::time::sleep(RETRY), if !self.backlog.is_empty() || !self.unasked.is_empty() => {}
                 settle = waiting.recv() => match settle {
                     Some(settle) => settles.push(settle),
                     None => return,
@@ -247,19 +254,24 @@ impl Task {
                 Err(Kind::StoreUnavailable)
             }
         };
-        for Settle { done, .. } in settles {
-            let _ = done.send(result);
+        for Settle { session, done } in settles {
+            let kept = if self.unasked.contains(&session) { Err(Kind::StoreUnavailable) } else { result };
+            let _ = done.send(kept);
         }
     }
 
     /// How each session that something happened in is now. `None`: it is gone, and its end is among the events.
-    async fn snapshots(&self, noted: &[Noted], settles: &[Settle]) -> BTreeMap<SessionId, Option<SessionSnapshot>> {
+    async fn snapshots(&mut self, noted: &[Noted], settles: &[Settle]) -> BTreeMap<SessionId, Option<SessionSnapshot>> {
         let touched = noted.iter().map(|one| &one.notice.session).chain(settles.iter().map(|one| &one.session));
         let mut sessions: BTreeMap<SessionId, Option<SessionSnapshot>> =
             touched.map(|session| (session.clone(), None)).collect();
+        sessions.extend(std::mem::take(&mut self.unasked).into_iter().map(|session| (session, None)));
+        let deadline = Instant::now() + PATIENCE;
         for (session, kept) in &mut sessions {
-            if let Ok(Reply::Snapshot(snapshot)) = self.engine.request(session, Command::Snapshot).await {
-                *kept = Some(*snapshot);
+            match self.engine.insist(session, || Command::Snapshot, deadline).await {
+                Ok(Reply::Snapshot(snapshot)) => *kept = Some(*snapshot),
+                Err(Refusal::Limit) => drop(self.unasked.insert(session.clone())),
+                _ => {}
             }
         }
         sessions

@@ -4,12 +4,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError as MailboxError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use parlour_linetest::LineTestRefusal;
 use parlour_model::command::{Action, Joined, SessionRecord};
 use parlour_model::{Command, Event, Identity, Join, ParticipantSid, Refusal, Reply, SessionId, SessionNotice};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Events that may wait for one participant's signalling. A joiner of a full session is told of everyone in a handful
 /// of events; a client that has not taken this many is not reading, and its participant is closed.
@@ -21,6 +23,9 @@ pub type EventStream = mpsc::Receiver<Event>;
 /// Session events that may wait for whoever records them: minutes of the busiest server, so that only a recorder that
 /// stands still meets this bound.
 const SESSION_EVENT_BACKLOG: usize = 65_536;
+
+/// How long after a full mailbox it is tried again. A worker empties its mailbox in one round of its loop.
+const MAILBOX_PAUSE: Duration = Duration::from_millis(5);
 
 /// Where workers put what sessions tell.
 pub(crate) struct SessionEvents {
@@ -157,6 +162,24 @@ impl EngineHandle {
         self.ask(session, command, None).await
     }
 
+    /// As [`Self::request`], for what must not be lost: a full mailbox is tried again until `deadline`.
+    ///
+    /// # Errors
+    /// A refusal; [`Refusal::Limit`] if the mailbox was full all the time.
+    pub async fn insist(
+        &self,
+        session: &SessionId,
+        command: impl Fn() -> Command,
+        deadline: Instant,
+    ) -> Result<Reply, Refusal> {
+        loop {
+            match self.request(session, command()).await {
+                Err(Refusal::Limit) if Instant::now() < deadline => tokio::time::sleep(MAILBOX_PAUSE).await,
+                done => return done,
+            }
+        }
+    }
+
     /// Sends a participant's action without waiting: results come as events. Actions of one sender arrive in order.
     ///
     /// # Errors
@@ -222,5 +245,54 @@ impl EngineHandle {
         session.as_str().hash(&mut hasher);
         let index = (hasher.finish() % self.mailboxes.len() as u64) as usize;
         &self.mailboxes[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use super::*;
+
+    /// A mailbox with one place, which is taken, and its worker's end.
+    fn full() -> (EngineHandle, Receiver<Message>) {
+        let (sender, letters) = sync_channel(1);
+        let poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let handle = EngineHandle::new(vec![Mailbox { sender, waker }], Arc::new(SessionEvents::new()));
+        handle.act(&SessionId::from("s"), &ParticipantSid::from("PA_1"), Action::Leave).unwrap();
+        (handle, letters)
+    }
+
+    fn answer(message: Message) {
+        if let Message::Ask(Ask { reply: Some(reply), .. }) = message {
+            reply.send(Reply::Done).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_must_not_be_lost_waits_for_a_place_in_the_mailbox() {
+        let (handle, letters) = full();
+        let session = SessionId::from("s");
+        assert_eq!(handle.request(&session, Command::Snapshot).await.unwrap_err(), Refusal::Limit);
+        let worker = std::thread::spawn(move || {
+            std::thread::sleep(10 * MAILBOX_PAUSE);
+            letters.into_iter().for_each(answer);
+        });
+        let deadline = Instant::now() + Duration::from_secs(20);
+        assert!(matches!(handle.insist(&session, || Command::Snapshot, deadline).await, Ok(Reply::Done)));
+        drop(handle);
+        worker.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_stands_still_is_given_up_at_the_deadline() {
+        let (handle, _letters) = full();
+        let deadline = Instant::now() + 4 * MAILBOX_PAUSE;
+        let refused = handle.insist(&SessionId::from("s"), || Command::Snapshot, deadline).await;
+        assert_eq!(refused.unwrap_err(), Refusal::Limit);
+        assert!(Instant::now() >= deadline);
     }
 }

@@ -8,9 +8,11 @@ use parlour_model::session::{EndReason, SessionPolicy};
 use parlour_model::{Command, Refusal, SessionId};
 use parlour_store::{Action, AuditRecord, Change, SessionRow, SessionSpec, StoreError, Subject};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::planned_end;
 use crate::caller::Caller;
+use crate::commands::PATIENCE;
 use crate::now_ms;
 use crate::problem::{Kind, Problem, or_missing};
 use crate::reply::Reply;
@@ -118,7 +120,7 @@ impl ApiState {
     async fn used_until(&self, row: &SessionRow, now: i64) -> Result<Option<i64>, StoreError> {
         let id = row.id.clone();
         // Somebody came to the door: its worker keeps the time.
-        if self.engine.request(&id, Command::Snapshot).await.is_ok() {
+        if matches!(self.engine.request(&id, Command::Snapshot).await, Ok(_) | Err(Refusal::Limit)) {
             return Ok(Some(now.saturating_add(MINUTE_MS)));
         }
         if row.spec.schedule.is_some() {
@@ -133,7 +135,7 @@ impl ApiState {
         self.touched.touch(session);
         self.news.tell();
         // Nobody came, as a rule.
-        let _ = self.engine.request(session, Command::End).await;
+        let _ = self.engine.insist(session, || Command::End, Instant::now() + PATIENCE).await;
     }
 }
 
@@ -148,7 +150,7 @@ pub(super) async fn end_by_command(api: &ApiState, caller: &Caller, session: &Se
     api.touched.touch(session);
     api.news.tell();
     // Somebody may have come in between.
-    match api.engine.request(session, Command::End).await {
+    match api.engine.insist(session, || Command::End, Instant::now() + PATIENCE).await {
         Ok(_) | Err(Refusal::UnknownSession | Refusal::Ended) => Ok(Reply::done()),
         Err(refusal) => Err(refusal.into()),
     }

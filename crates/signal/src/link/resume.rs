@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use livekit_protocol as proto;
 use parlour_model::command::{Action, Joined};
-use parlour_model::{Command, Event, Refusal, Reply, Resume};
+use parlour_model::{Command, Event, Reply, Resume};
+use tokio::time::Instant;
 
 use super::{Attachment, Flow, Link, Signal};
 use crate::metrics::Close;
 use crate::simulate::ResumeTrap;
 use crate::translate::{join, leave, response, roster};
 
-/// How long the engine may take to say goodbye after a leave.
-const LEAVE_TIME: Duration = Duration::from_secs(5);
-/// How long after a full mailbox it is tried again.
-const LEAVE_RETRY: Duration = Duration::from_millis(100);
+/// How long the engine may take to hear of a loss or a leave, and to say goodbye.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Link {
     /// Tells the engine once when nobody hears us any more: the participant stays for its grace time.
@@ -23,21 +22,20 @@ impl Link {
             return;
         }
         self.signal = Signal::Lost;
-        let lost = Command::SignalLost(self.who.sid.clone());
+        let lost = || Command::SignalLost(self.who.sid.clone());
         // A refusal means that it is gone, which its last event says too.
-        let _ = self.shared.engine.request(&self.who.session, lost).await;
+        let _ = self.shared.engine.insist(&self.who.session, lost, Instant::now() + PATIENCE).await;
     }
 
     /// Takes the participant out, and waits until the engine confirms it: until then the stay's name is taken.
     pub(super) async fn leave(&mut self) {
         let goodbye = async {
-            while let Err(Refusal::Limit) = self.shared.engine.request(&self.who.session, self.leaving()).await {
-                tokio::time::sleep(LEAVE_RETRY).await;
-            }
+            let leaving = || Command::Act(self.who.sid.clone(), Action::Leave);
+            let _ = self.shared.engine.insist(&self.who.session, leaving, Instant::now() + PATIENCE).await;
             while self.events.recv().await.is_some_and(|event| !matches!(event, Event::Leave(_))) {}
         };
         // An engine that does not answer for so long is stopping.
-        let _ = tokio::time::timeout(LEAVE_TIME, goodbye).await;
+        let _ = tokio::time::timeout(PATIENCE, goodbye).await;
     }
 
     /// Whoever comes back now is too late, and is told so instead of waiting.
@@ -47,10 +45,6 @@ impl Link {
             // A wire this new has room for one message.
             let _ = attachment.wire.send(leave::cannot_resume());
         }
-    }
-
-    fn leaving(&self) -> Command {
-        Command::Act(self.who.sid.clone(), Action::Leave)
     }
 
     /// A WebSocket came back: the old one, if it is still there, is closed, and the client is told what it missed.
