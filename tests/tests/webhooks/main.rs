@@ -337,23 +337,3 @@ async fn a_stream_tells_what_happens_and_goes_on_where_it_was() {
     })
     .await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn commands_are_carried_out_and_kept_also_while_a_worker_is_asked_more_than_it_can_take() {
-    let stage = Stage::start(ANYWHERE).await;
-    let (status, made) = stage.ask("POST", "/v1/sessions", &json!({ "kind": "couple" }).to_string()).await;
-    assert_eq!(status, 201, "{made}");
-    let id = made["id"].as_str().unwrap();
-    let (mut locked, mut carried_out) = (false, 0);
-    let flood = stage.flood(id);
-    until("commands are carried out while mailboxes are full", async || {
-        locked = !locked;
-        let path = format!("/v1/sessions/{id}/lock");
-        let (status, answer) = stage.ask("PUT", &path, &json!({ "locked": locked }).to_string()).await;
-        assert_eq!(status, 204, "{answer}");
-        assert_eq!(stage.would_be_locked(id).await, locked, "after {carried_out} commands");
-        carried_out += 1;
-        carried_out >= 20 && flood.was_refused()
-    })
-    .await;
-}

@@ -1,16 +1,14 @@
 //! A server with engine and control API, and an integrator's key.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parlour_api::{ApiConfig, ApiLimits, ApiMetrics, ApiParts, ApiState, Ledger, Scope, ServerFacts, WebhookRules};
 use parlour_engine::{Engine, EngineConfig, EngineMetrics, MediaListen};
 use parlour_media::MediaConfig;
-use parlour_model::command::{Action, Requester};
+use parlour_model::command::Requester;
 use parlour_model::session::{Modality, SessionCommand, SessionKind, SessionPolicy};
-use parlour_model::{Command, ParticipantSid, SessionId, SessionOpening};
+use parlour_model::{Command, SessionId, SessionOpening};
 use parlour_peer::DtlsVersions;
 use parlour_session::SessionOptions;
 use parlour_signal::Keys;
@@ -90,28 +88,6 @@ impl Stage {
         }
     }
 
-    /// Fills the mailbox of the session's worker, again and again, until what is returned is dropped.
-    pub fn flood(&self, session: &str) -> Flooding {
-        let flood = Flood::default();
-        let (handle, floods) = (self.engine.as_ref().unwrap().handle(), flood.clone());
-        let (session, nobody) = (SessionId::from(session), ParticipantSid::from("PA_nobody"));
-        std::thread::spawn(move || {
-            while !floods.is_over.load(Ordering::Relaxed) {
-                if handle.act(&session, &nobody, Action::Leave).is_err() {
-                    floods.was_refused.store(true, Ordering::Relaxed);
-                }
-            }
-        });
-        Flooding(flood)
-    }
-
-    /// Whether the session is locked after a restart.
-    pub async fn would_be_locked(&self, session: &str) -> bool {
-        let id = SessionId::from(session);
-        let row = self.ledger.read(move |store| store.session(&id)).await.unwrap();
-        row.snapshot.unwrap().locked
-    }
-
     async fn last_event(&self) -> i64 {
         self.ledger.read(|store| store.last_event()).await.unwrap()
     }
@@ -157,28 +133,6 @@ impl Stage {
 
     pub fn deliveries(&self, result: &str) -> u64 {
         self.metrics.deliveries.with_label_values(&[result]).get()
-    }
-}
-
-/// See [`Stage::flood`].
-pub struct Flooding(Flood);
-
-#[derive(Clone, Default)]
-struct Flood {
-    is_over: Arc<AtomicBool>,
-    was_refused: Arc<AtomicBool>,
-}
-
-impl Flooding {
-    /// Whether a mailbox has been full.
-    pub fn was_refused(&self) -> bool {
-        self.0.was_refused.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Flooding {
-    fn drop(&mut self) {
-        self.0.is_over.store(true, Ordering::Relaxed);
     }
 }
 
