@@ -16,8 +16,9 @@ const LEAST_TIME: f64 = 250_000.0;
 /// (B3 M1: drained in 0.4 s, 2.0 before; B3-rfc M1: 0.5 % of audio late, 0.9 before).
 const STEEP_TIME: f64 = 400_000.0;
 const STEEP_FLOOR: f64 = 0.15;
-/// A few packets may show less of a line than there is, but not less than this share.
+/// A few packets may show less of a line than there is, but not less than this share; what was measured for so long may.
 const LEAST_LEFT: f64 = 0.15;
+const SURE_SECONDS: f64 = 1.0;
 /// The queue is emptied to this share of the target.
 const DRAIN_TO: f64 = 0.9;
 /// The rate while draining is never below this share of the capacity, so that audio and the loop go on.
@@ -146,7 +147,7 @@ impl Control {
             draining.stall = draining.measured >= STALL_SHARE * draining.before && lasted < PATIENT_DRAIN;
         }
         if !stands || time > COMMIT_SECONDS {
-            self.commit(&draining);
+            self.commit(&draining, time);
         }
         if !stands {
             self.mode = Mode::Steady;
@@ -177,14 +178,15 @@ impl Control {
         draining.given > FUTILE && seen.queue_low > draining.peak - FUTILE_SHARE * draining.given
     }
 
-    fn commit(&mut self, draining: &Draining) {
+    fn commit(&mut self, draining: &Draining, time: f64) {
         if draining.stall {
             self.allowance = (self.allowance + 700.0).min(12_000.0);
             // Some of the excess was ours.
             self.capacity = self.capacity.min(draining.before * 0.99);
             return;
         }
-        self.capacity = draining.measured.max(LEAST_LEFT * draining.before).min(draining.before);
+        let least = if time > SURE_SECONDS { 0.0 } else { LEAST_LEFT * draining.before };
+        self.capacity = draining.measured.max(least).min(draining.before);
         self.reason = Reason::Queue;
     }
 }
