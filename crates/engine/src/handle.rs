@@ -185,7 +185,14 @@ impl EngineHandle {
     /// # Errors
     /// [`Refusal::Limit`] when the worker's mailbox is full: nothing was sent.
     pub fn act(&self, session: &SessionId, participant: &ParticipantSid, action: Action) -> Result<(), Refusal> {
-        let command = Command::Act(participant.clone(), action);
+        self.post(session, Command::Act(participant.clone(), action))
+    }
+
+    /// Sends a command without waiting; nobody hears of its reply.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub fn post(&self, session: &SessionId, command: Command) -> Result<(), Refusal> {
         let ask = Ask { session: session.clone(), command, reply: None, events: None };
         self.worker_of(session).post(Message::Ask(ask))
     }

@@ -181,6 +181,7 @@ impl Shared {
         raise(&self.repairs, &["copy_out"], all.sum(|one| one.totals.media.copies_out));
         raise(&self.repairs, &["copy_refused"], all.sum(|one| one.totals.media.copies_refused));
         raise(&self.repairs, &["bound_out"], all.sum(|one| one.totals.media.bounds_out));
+        raise(&self.repairs, &["narrowed"], all.sum(|one| one.totals.media.narrowed));
         raise(&self.lines, &["joined"], all.sum(|one| one.totals.media.lines_joined));
         raise(&self.lines, &["confirmed"], all.sum(|one| one.totals.media.lines_confirmed));
         raise(&self.lines, &["refuted"], all.sum(|one| one.totals.media.lines_refuted));

@@ -39,6 +39,8 @@ pub struct MediaCounters {
     pub copies_refused: u64,
     /// Bounds told to publishers (REMB).
     pub bounds_out: u64,
+    /// Voices whose publishers were asked to make them narrow.
+    pub narrowed: u64,
     /// Receivers that joined the line of others with the same public address.
     pub lines_joined: u64,
     /// Of them, those whose delays confirmed it.

@@ -49,6 +49,13 @@ pub enum MediaEvent {
         /// Held back.
         paused: bool,
     },
+    /// A voice is too much for a line it goes over, or no longer.
+    NarrowSpeech {
+        /// Which.
+        publication: PublicationKey,
+        /// To be made of [`crate::NARROW_SPEECH`] at most.
+        narrow: bool,
+    },
     /// The first packet of a subscription was forwarded.
     FirstPacket {
         /// To whom.

@@ -7,6 +7,7 @@ use crate::id::{ParticipantSid, TrackCid, TrackSid};
 use crate::media::{Codec, Quality};
 use crate::participant::{ParticipantRecord, TrackRecord};
 use crate::redacted::Redacted;
+use crate::unit::Bitrate;
 
 /// Something one participant is told.
 #[derive(Clone, Debug)]
@@ -71,6 +72,13 @@ pub enum Event {
         codec: Codec,
         /// For each rung, wanted or not.
         qualities: Vec<(Quality, bool)>,
+    },
+    /// Its voice is too much for a line it goes over, or no longer.
+    NarrowSpeech {
+        /// Which track.
+        track: TrackSid,
+        /// What it should be made of at most; `None`: as it was.
+        most: Option<Bitrate>,
     },
     /// Who speaks: only what changed.
     Speakers(Vec<Speaker>),

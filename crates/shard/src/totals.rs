@@ -51,8 +51,8 @@ impl Totals {
         }
         sum!(packets_in bytes_in packets_out bytes_out rtcp_in rtcp_out rtcp_overflow nack_out nack_in nack_refused
             repaired_in repaired_out keyframe_requests_in keyframe_requests_out keyframes_in layer_switches fillers_out
-            probes_out paddings_out bounds_out copies_out copies_refused lines_joined lines_confirmed lines_refuted subscriptions_refused
-            events_dropped);
+            probes_out paddings_out bounds_out copies_out copies_refused narrowed lines_joined lines_confirmed lines_refuted
+            subscriptions_refused events_dropped);
         for (total, reason) in self.rtp_drops.iter_mut().zip(RtpDrop::ALL) {
             *total += part.rtp_drops(reason);
         }

@@ -1,7 +1,7 @@
 //! What media tells about a room, passed on to those whom it concerns and nobody else: speakers, layers wanted, video
 //! held back, connection quality.
 
-use parlour_media::{MediaEvent, ReceiverReport};
+use parlour_media::{MediaEvent, NARROW_SPEECH, ReceiverReport};
 use parlour_model::event::{ConnectionQuality, Speaker, StreamState};
 use parlour_model::{Edge, Event, Layer, Medium, ParticipantKey, PublicationKey, Quality};
 
@@ -22,6 +22,7 @@ impl RoomContext<'_> {
             MediaEvent::StreamState { receiver, publication, paused } => {
                 self.tell_stream_state(receiver, publication, paused);
             }
+            MediaEvent::NarrowSpeech { publication, narrow } => self.tell_narrow_speech(publication, narrow),
             MediaEvent::FirstPacket { receiver, .. } => self.first_media(receiver),
         }
     }
@@ -54,6 +55,12 @@ impl RoomContext<'_> {
         let qualities = wanted.iter().map(|(layer, wanted)| (quality_of(*layer, layers), *wanted)).collect();
         let (publisher, track, codec) = (publication.publisher, publication.sid.clone(), publication.codec);
         self.tell(publisher, Event::SubscribedQuality { track, codec, qualities });
+    }
+
+    fn tell_narrow_speech(&mut self, key: PublicationKey, narrow: bool) {
+        let Some(publication) = self.room.publications.get(&key) else { return };
+        let (publisher, track) = (publication.publisher, publication.sid.clone());
+        self.tell(publisher, Event::NarrowSpeech { track, most: narrow.then_some(NARROW_SPEECH) });
     }
 
     fn tell_stream_state(&mut self, receiver: ParticipantKey, key: PublicationKey, paused: bool) {

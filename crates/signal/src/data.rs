@@ -7,7 +7,7 @@ use bytes::Bytes;
 use livekit_protocol as proto;
 use livekit_protocol::data_packet::Value;
 use parlour_model::command::{DataChannel, OutgoingData};
-use parlour_model::{Identity, ParticipantSid};
+use parlour_model::{Bitrate, Identity, ParticipantSid, TrackSid};
 use prost::Message as _;
 
 use crate::config::MAX_DATA_PACKET;
@@ -78,6 +78,21 @@ impl DataStamp {
     }
 }
 
+/// The topic under which the server asks a publisher for speech of fewer bits.
+const SPEECH_TOPIC: &str = "parlour.speech";
+
+/// Asks a publisher to make a voice of no more than this; `None`: as it was. Without a sender, which is how clients know the
+/// server.
+pub(crate) fn speech_limit(track: &TrackSid, most: Option<Bitrate>) -> Bytes {
+    let limit = serde_json::json!({ "track": track.as_str(), "max_bitrate": most.map(Bitrate::as_bps) });
+    let user = proto::UserPacket {
+        payload: limit.to_string().into_bytes(),
+        topic: Some(SPEECH_TOPIC.to_owned()),
+        ..Default::default()
+    };
+    proto::DataPacket { value: Some(Value::User(user)), ..Default::default() }.encode_to_vec().into()
+}
+
 /// Whom it is for, taken out so that nobody learns who else got it. Addressed to nobody we know is not the same as
 /// addressed to everybody.
 #[allow(deprecated)] // older SDKs write the old fields
@@ -133,6 +148,18 @@ mod tests {
         assert!(out.destinations.is_empty());
         assert_eq!((packet.participant_identity.as_str(), packet.participant_sid.as_str()), ("me", "PA_me"));
         assert_eq!(packet.sequence, 7);
+    }
+
+    #[test]
+    fn the_server_asks_a_publisher_for_speech_of_fewer_bits_in_its_own_name() {
+        let told = |most| {
+            let packet = proto::DataPacket::decode(speech_limit(&TrackSid::from("TR_1"), most)).unwrap();
+            let Some(Value::User(user)) = packet.value else { panic!("no message") };
+            assert_eq!((user.topic(), packet.participant_identity.as_str()), ("parlour.speech", ""));
+            String::from_utf8(user.payload).unwrap()
+        };
+        assert_eq!(told(Some(Bitrate::kbps(16))), r#"{"max_bitrate":16000,"track":"TR_1"}"#);
+        assert_eq!(told(None), r#"{"max_bitrate":null,"track":"TR_1"}"#);
     }
 
     #[test]

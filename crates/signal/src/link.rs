@@ -9,14 +9,14 @@ use std::sync::Arc;
 use livekit_protocol as proto;
 use livekit_protocol::signal_response::Message as Response;
 use parlour_engine::EventStream;
-use parlour_model::command::{Action, Joined, Topology};
-use parlour_model::{Event, Identity, LeaveReason, ParticipantSid, SessionId};
+use parlour_model::command::{Action, DataChannel, Joined, OutgoingData, Topology};
+use parlour_model::{Bitrate, Command, Event, Identity, LeaveReason, ParticipantSid, SessionId, TrackSid};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::latest::LatestStates;
 use crate::config::StopAdvice;
-use crate::data::DataStamp;
+use crate::data::{DataStamp, speech_limit};
 use crate::joinrequest::Wishes;
 use crate::metrics::{Close, Drop as Reason};
 use crate::refresh::Refresh;
@@ -237,6 +237,10 @@ impl Link {
             }
             return Flow::On;
         }
+        if let Event::NarrowSpeech { track, most } = &event {
+            self.ask_for_speech(track, *most);
+            return Flow::On;
+        }
         if let Event::Roster(records) = &event
             && self.wire.is_some()
         {
@@ -275,7 +279,7 @@ impl Link {
     pub(crate) fn act(&mut self, action: Action) {
         let lossy = matches!(
             &action,
-            Action::SendData(data) if data.channel == parlour_model::command::DataChannel::Lossy
+            Action::SendData(data) if data.channel == DataChannel::Lossy
         ) || matches!(action, Action::Trickle(_));
         if self.shared.engine.act(&self.who.session, &self.who.sid, action).is_err() {
             self.shared.metrics.dropped(Reason::EngineBusy);
@@ -283,6 +287,18 @@ impl Link {
             if !lossy {
                 self.vanish(Close::Server);
             }
+        }
+    }
+
+    /// In a data message from the server: clients that do not know it go on as they did, and nothing depends on it.
+    fn ask_for_speech(&mut self, track: &TrackSid, most: Option<Bitrate>) {
+        let command = Command::SendData(OutgoingData {
+            channel: DataChannel::Reliable,
+            destinations: vec![self.who.identity.clone()],
+            payload: speech_limit(track, most),
+        });
+        if self.shared.engine.post(&self.who.session, command).is_err() {
+            self.shared.metrics.dropped(Reason::EngineBusy);
         }
     }
 

@@ -1,10 +1,29 @@
 // A therapist leads a couples session from the page: who is heard, who sits together, time, door and end.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DataPacket_Kind, RoomServiceClient, TrackType } from "livekit-server-sdk";
 import { checkAccessible } from "../harness/axe.mjs";
 import { ALEX, onNow, openCouplesSession, ROBIN } from "../harness/clinic.mjs";
 import { button, inSight } from "../harness/page.mjs";
+import { API_KEY, API_SECRET } from "../harness/token.mjs";
 import { until } from "../harness/until.mjs";
+
+/** Of speech that a page sends, in the mean of some hundred packets. */
+async function bytesOfAPacket(visitor) {
+  const sent = () =>
+    visitor.page.evaluate(async () => {
+      for (const connection of window.connections) {
+        for (const stats of (await connection.getStats()).values()) {
+          if (stats.type === "outbound-rtp" && stats.kind === "audio") return [stats.bytesSent, stats.packetsSent];
+        }
+      }
+    });
+  const [bytes, packets] = await sent();
+  return until("speech is sent", async () => {
+    const [now, count] = await sent();
+    return count > packets + 100 && (now - bytes) / (count - packets);
+  });
+}
 
 test("voices, time and door", async (t) => {
   const { clinic, session, sanders, alex, robin } = await openCouplesSession(t, onNow(50));
@@ -23,6 +42,23 @@ test("voices, time and door", async (t) => {
     );
     await sanders.press("Everybody");
     await alex.says("Dr. Sanders and Robin can see and hear you.");
+  });
+
+  await t.test("speech is made plainer while the server asks for it", async () => {
+    const rooms = new RoomServiceClient(clinic.server.page, API_KEY, API_SECRET);
+    const { tracks } = await rooms.getParticipant(session, "alex");
+    const track = tracks.find(({ type }) => type === TrackType.AUDIO).sid;
+    const ask = (max_bitrate) =>
+      rooms.sendData(session, Buffer.from(JSON.stringify({ track, max_bitrate })), DataPacket_Kind.RELIABLE, {
+        destinationIdentities: ["alex"],
+        topic: "parlour.speech",
+      });
+    const whole = await bytesOfAPacket(alex);
+    await ask(16_000);
+    let narrow;
+    await until("packets get smaller", async () => (narrow = await bytesOfAPacket(alex)) < 0.6 * whole);
+    await ask(null);
+    await until("packets grow again", async () => (await bytesOfAPacket(alex)) > 1.3 * narrow);
   });
 
   await t.test("two in one room: no sound between them, set by one of them or the therapist", async () => {

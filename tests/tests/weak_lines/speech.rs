@@ -7,7 +7,7 @@ use parlour_bot::media::{AudioConfig, TrackKind, TrackStats, VideoConfig};
 use parlour_media::{MediaConfig, MediaCounters};
 use parlour_simnet::{HomeConfig, LinkConfig, Loss, Micros};
 
-use crate::{SESSION, during, good, line, seat};
+use crate::{SESSION, during, good, line, seat, set_down};
 
 /// Five percent of all packets, in bursts: 80 ms of each 1.3 s lose eight of ten.
 fn bursts() -> Loss {
@@ -73,6 +73,34 @@ fn voices(seed: u64, kbps: u64, protected: bool) -> (f64, Duration, u64) {
     let bytes = heard.iter().map(|track| track.bytes).sum();
     eprintln!("{kbps} kbit/s: missing {missing:.3}, latest {latest:?}, {bytes} bytes");
     (missing, latest, bytes)
+}
+
+#[test]
+fn voices_too_large_for_the_line_are_made_narrow_and_come_back_with_the_line() {
+    let mut world = World::new(7).unwrap();
+    let office = world.add_home(HomeConfig { up: good(), down: good() });
+    let home = world.add_home(HomeConfig { up: good(), down: line(100) });
+    for (identity, role) in [("therapist", Role::Therapist), ("ann", Role::Client)] {
+        let publisher = world.join(SESSION, identity, role, Some(office)).unwrap();
+        world.publish_audio(publisher, AudioConfig { redundancy: 1, ..AudioConfig::default() });
+    }
+    let client = world.join(SESSION, "ben", Role::Client, Some(home)).unwrap();
+    world.run_for(Duration::from_secs(10));
+    let heard = |world: &mut World, seconds| {
+        world.reset_received();
+        world.run_for(Duration::from_secs(seconds));
+        let tracks = || world.bot(client).endpoint.received().map(|(_, track)| track);
+        let missing = tracks().map(TrackStats::loss).fold(0.0, f64::max);
+        let latest = tracks().map(|track| track.latency.quantile(0.99)).max().unwrap();
+        (missing, latest, tracks().map(|track| track.bytes).sum::<u64>() / seconds)
+    };
+    let (missing, latest, narrow) = heard(&mut world, 15);
+    assert!(missing < 0.005 && latest < Duration::from_millis(120), "{missing} missing, {latest:?}");
+    assert_eq!(world.shard().snapshot().totals.media.narrowed, 2);
+    set_down(&mut world, home, line(1_000));
+    world.run_for(Duration::from_secs(60));
+    let (missing, _, whole) = heard(&mut world, 15);
+    assert!(whole > narrow * 3 / 2 && missing < 0.005, "{whole} against {narrow} bytes a second, {missing} missing");
 }
 
 #[test]

@@ -95,3 +95,16 @@ fn radio_that_stalls_takes_little_or_nothing_from_the_picture() {
         assert!(video.bitrate_bps() > 1.5e6, "{kbps}: {}", told(&video));
     }
 }
+
+#[test]
+fn a_voice_too_large_for_its_own_uplink_is_made_narrow() {
+    let mut world = World::new(13).unwrap();
+    let (therapist, client, _) = seat(&mut world, up(line(85)));
+    world.publish_audio(client, AudioConfig { redundancy: 1, ..AudioConfig::default() });
+    world.run_for(Duration::from_secs(10));
+    world.reset_received();
+    world.run_for(Duration::from_secs(15));
+    let audio = world.bot(therapist).endpoint.received().map(|(_, track)| track).next().unwrap();
+    assert!(audio.missing == 0 && audio.latency.quantile(0.99) < Duration::from_millis(150), "{}", told(audio));
+    assert_eq!(world.shard().snapshot().totals.media.narrowed, 1);
+}

@@ -255,6 +255,11 @@ impl DirectBot {
                 }
             }
             Event::SubscribedQuality { track, qualities, .. } => self.follow_dynacast(&track, &qualities),
+            Event::NarrowSpeech { track, most } => {
+                if let Some((cid, ..)) = self.own.iter().find(|(_, sid, _)| sid.as_ref() == Some(&track)) {
+                    self.endpoint.set_most_audio(cid, most.map(Bitrate::as_bps));
+                }
+            }
             // In a server, signalling stamps it in between.
             Event::DataReceived { channel, payload } => {
                 let data = OutgoingData { channel, destinations: Vec::new(), payload };

@@ -113,6 +113,11 @@ impl Endpoint {
         self.published.set_audio_level(cid, level);
     }
 
+    /// What a microphone's speech is made of at most, in bits per second; `None`: as configured.
+    pub fn set_most_audio(&mut self, cid: &str, most_bps: Option<u64>) {
+        self.published.set_most_audio(cid, most_bps);
+    }
+
     /// The server asks for this many more receive sections, or with none just for a new offer.
     pub fn add_sections(&mut self, audio: u32, video: u32) {
         self.sections.add(audio, video);

@@ -144,6 +144,12 @@ impl Published {
         }
     }
 
+    pub(crate) fn set_most_audio(&mut self, cid: &str, most_bps: Option<u64>) {
+        if let Some(Track { source: Source::Audio(source), .. }) = self.tracks.iter_mut().find(|t| t.cid == cid) {
+            source.set_most(most_bps);
+        }
+    }
+
     /// Adds sections for tracks that have none.
     pub(crate) fn add_sections(&mut self, api: &mut SdpApi<'_>) {
         for track in self.tracks.iter_mut().filter(|track| track.mid.is_none()) {

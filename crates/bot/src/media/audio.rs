@@ -37,6 +37,7 @@ impl Default for AudioConfig {
 #[derive(Debug)]
 pub struct AudioSource {
     config: AudioConfig,
+    most_bps: Option<u64>,
     epoch: Instant,
     next_at: Instant,
     sequence: u64,
@@ -50,6 +51,7 @@ impl AudioSource {
     pub fn new(config: AudioConfig, seed: u64, epoch: Instant, now: Instant) -> Self {
         Self {
             config,
+            most_bps: None,
             epoch,
             next_at: now,
             sequence: seed & 0xffff,
@@ -67,6 +69,11 @@ impl AudioSource {
     /// Another loudness from now on.
     pub fn set_level(&mut self, level: i8) {
         self.config.level = level;
+    }
+
+    /// No more bits per second than this from now on; `None`: as configured.
+    pub fn set_most(&mut self, most_bps: Option<u64>) {
+        self.most_bps = most_bps;
     }
 
     /// When the next packet is due.
@@ -107,7 +114,8 @@ impl AudioSource {
         };
         let mut frame = vec![TOC];
         frame.extend_from_slice(&stamp.to_bytes());
-        let wanted = self.config.bitrate_bps as usize * FRAME.as_millis() as usize / 8_000;
+        let bitrate = self.most_bps.map_or(self.config.bitrate_bps, |most| most.min(self.config.bitrate_bps));
+        let wanted = bitrate as usize * FRAME.as_millis() as usize / 8_000;
         frame.resize(wanted.clamp(frame.len(), 1_000), 0x5a);
         frame
     }

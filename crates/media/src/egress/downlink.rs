@@ -21,6 +21,7 @@ use crate::egress::start::Start;
 use crate::egress::stream::Stream;
 use crate::egress::transport::TransportNumbers;
 use crate::error::ForwardDrop;
+use crate::narrow::Narrow;
 use crate::spec::DownlinkSpec;
 use crate::tick::Tick;
 use crate::wire::BELOW_RTP;
@@ -56,6 +57,8 @@ pub(crate) struct Downlink {
     pub spent: Bitrate,
     pub rtt: Option<Duration>,
     pub protection: Protection,
+    /// Whether its line is too small for the voices that it is sent.
+    pub narrow: Narrow,
     ready: VecDeque<Outgoing>,
     pacer: Pacer,
     pace_factor: f64,
@@ -86,6 +89,7 @@ impl Downlink {
             spent: Bitrate::ZERO,
             rtt: None,
             protection: Protection::default(),
+            narrow: Narrow::default(),
             ready: VecDeque::new(),
             pacer: Pacer::new(speed, config.pacer_size.as_bytes(), config.pacer_delay, now),
             pace_factor: config.pace_factor,
@@ -271,8 +275,8 @@ impl Downlink {
     ) -> Result<usize, ForwardDrop> {
         let numbered = self.transport_cc && self.extensions.id(ExtensionKind::TransportCc).is_some();
         let stream = self.streams.get_mut(usize::from(item.stream)).ok_or(ForwardDrop::Expired)?;
-        let narrow = self.protection.narrows_speech();
-        let mut plan = Plan::new(stream, item, &cached, narrow)?;
+        let bare = self.protection.bares_speech();
+        let mut plan = Plan::new(stream, item, &cached, bare)?;
         let is_new = plan.is_new;
         let number = (numbered && stream.spec.transport_cc && is_new).then(|| self.transport.take());
         // The cut to 16 bits is the wrap.
@@ -285,7 +289,7 @@ impl Downlink {
             stream.packets = stream.packets.wrapping_add(1);
             stream.octets = stream.octets.wrapping_add(cached.payload.len() as u32);
             if cached.codec.kind() == MediaKind::Audio {
-                stream.redundant = stream.spec.red.is_some() && cached.kept.red.is_some() && !narrow;
+                stream.redundant = stream.spec.red.is_some() && cached.kept.red.is_some() && !bare;
                 // Only what a receiver may ask for again is kept as it was sealed. The lower half names it.
                 if stream.spec.nack && stream.spec.rtx.is_none() {
                     self.protection.note_sent(item.stream, item.sequence as u16, moment.now);

@@ -39,8 +39,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What is to be written for `item`. `narrow`: without redundancy, where it can be taken out.
-    pub fn new(stream: &mut Stream, item: &Outgoing, cached: &Cached<'_>, narrow: bool) -> Result<Self, ForwardDrop> {
+    /// What is to be written for `item`. `bare`: without redundancy, where it can be taken out.
+    pub fn new(stream: &mut Stream, item: &Outgoing, cached: &Cached<'_>, bare: bool) -> Result<Self, ForwardDrop> {
         let sent = match item.form {
             Form::Repair | Form::Copy | Form::Probe => {
                 Some(*stream.history.get(item.sequence).ok_or(ForwardDrop::Expired)?)
@@ -50,7 +50,7 @@ impl Plan {
         let spec = &stream.spec;
         // What could not be read is not rewritten either.
         let readable = cached.kept.red != Some(0);
-        let red = spec.red.filter(|_| cached.kept.red.is_some() && !(narrow && readable));
+        let red = spec.red.filter(|_| cached.kept.red.is_some() && !(bare && readable));
         let offset = if red.is_some() { 0 } else { usize::from(cached.kept.red.unwrap_or(0)) };
         let mut plan = Self {
             header: Header {

@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::narrow::{FITS, TOO_MUCH};
+
 /// A copy follows its packet after this long. Bursts of losses on Wi-Fi last 20 to 80 ms, and a client's jitter buffer waits
 /// for 100 to 200 where packets are late.
 const SPREAD: Duration = Duration::from_millis(90);
@@ -35,11 +37,6 @@ const ASKED_IN_TIME: Duration = Duration::from_millis(120);
 
 /// A quarter of what the line carries, at most.
 const SHARE: f64 = 0.25;
-
-/// Of what the line carries, what speech may take before its redundancy is left out, and again before it is put back:
-/// headers add a third to small packets.
-const NARROW: f64 = 0.7;
-const WIDE: f64 = 0.5;
 
 /// What else is known where it is decided.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +72,7 @@ pub(crate) struct Protection {
     copying: bool,
     /// The medium loses packets, and there is room for more.
     lossy: bool,
-    narrow: bool,
+    bare: bool,
     waiting: VecDeque<Copy>,
     refused: u64,
 }
@@ -113,7 +110,7 @@ impl Protection {
         };
         let enough = |already| loss >= if already { END } else { BEGIN };
         self.copying = enough(self.copying) && is_too_much_otherwise && !congested && share <= SHARE;
-        self.narrow = share > if self.narrow { WIDE } else { NARROW };
+        self.bare = share > if self.bare { FITS } else { TOO_MUCH };
         self.lossy = enough(self.lossy) && !congested && has_room;
     }
 
@@ -123,8 +120,8 @@ impl Protection {
     }
 
     /// Whether speech goes without the redundancy that its publisher put in: the line hardly carries speech.
-    pub fn narrows_speech(&self) -> bool {
-        self.narrow
+    pub fn bares_speech(&self) -> bool {
+        self.bare
     }
 
     #[cfg(test)]
@@ -226,7 +223,7 @@ mod tests {
         let mut protection = seen(3..4);
         let narrows = [0.6, 0.8, 0.6, 0.4, 0.6].map(|share| {
             protection.judge(Conditions { share, congested: true, ..QUIET });
-            protection.narrows_speech()
+            protection.bares_speech()
         });
         assert_eq!(narrows, [false, true, true, false, false]);
     }

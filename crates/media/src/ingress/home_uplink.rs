@@ -3,12 +3,13 @@
 //! then what it carries is divided, speech of all first, and each is to be told its part. Who is behind the line is not
 //! known here.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parlour_estimator::uplink_caps;
 use parlour_model::{Bitrate, DataSize};
 
 use crate::ingress::UplinkSight;
+use crate::narrow::{FITS, Narrow};
 
 /// How often an uplink is looked at.
 pub const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -79,6 +80,7 @@ pub struct HomeUplink {
     first: Option<Bitrate>,
     /// Looks in a row in which it was empty and used.
     calm: usize,
+    narrow: Narrow,
 }
 
 impl HomeUplink {
@@ -91,6 +93,15 @@ impl HomeUplink {
             return Vec::new();
         }
         uplink_caps(allowed, SPEECH, &wanted).into_iter().map(|part| part.max(LEAST)).collect()
+    }
+
+    /// Whether the line is too small for what the voices on it take, or took before they were narrow.
+    pub(crate) fn narrows(&mut self, voices: Bitrate, now: Instant) -> bool {
+        // Where nothing is known of the line, nothing speaks for either.
+        let carries = self.capacity.or(self.first);
+        let share = carries.map_or(FITS, |rate| voices.as_bps() as f64 / (rate.as_bps() as f64).max(1.0));
+        self.narrow.judge(self.full >= SURE, share, now);
+        self.narrow.is_asked()
     }
 
     /// What all of them sent in one interval; how much they may send from now on, where that is known.

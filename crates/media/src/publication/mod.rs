@@ -11,7 +11,7 @@ pub(crate) mod thin;
 
 use std::time::{Duration, Instant};
 
-use parlour_model::{Codec, Layer, LayerSpec, Medium, PublicationKey};
+use parlour_model::{Bitrate, Codec, Layer, LayerSpec, Medium, PublicationKey};
 
 use crate::config::MediaConfig;
 use crate::egress::rewriter::Source;
@@ -35,6 +35,8 @@ pub(crate) struct Publication {
     pub encodings: [Option<Box<Encoding>>; LAYERS],
     pub dynacast: Dynacast,
     pub elastic: Elastic,
+    /// A voice that was asked to be narrow: what it took before.
+    pub narrow: Option<Bitrate>,
 }
 
 impl Publication {
@@ -49,6 +51,7 @@ impl Publication {
             encodings: [const { None }; LAYERS],
             dynacast: Dynacast::new(config.dynacast_delay, now),
             elastic: Elastic::default(),
+            narrow: None,
         }
     }
 

@@ -58,28 +58,22 @@ impl Room {
         let downlink = &participant.downlink;
         let Some(estimation) = &downlink.estimation else { return };
         let Some(line) = estimation.trace(&self.lines, now) else { return };
-        let (mut speech, mut redundant) = (Bitrate::ZERO, true);
-        for stream in &downlink.streams {
-            let binding = stream.binding.filter(|binding| binding.open && binding.kind == MediaKind::Audio);
-            let Some(publication) = binding.and_then(|binding| self.publications.get(binding.publication)) else {
-                continue;
-            };
-            speech += publication.measured_rate(0).unwrap_or_default();
-            redundant &= stream.redundant;
-        }
+        let voices = self.voices_heard(slot);
+        let share = |rate: Bitrate| rate.as_bps() as f64 / (line.estimate.capacity.as_bps() as f64).max(1.0);
         let calm = matches!(line.estimate.state, State::Start | State::Steady) && line.queue < FULL;
         let conditions = Conditions {
             congested: !calm,
-            share: speech.as_bps() as f64 / (line.estimate.capacity.as_bps() as f64).max(1.0),
+            share: share(voices.published),
             rtt: downlink.rtt,
-            redundant,
+            redundant: voices.redundant,
             has_room: downlink.spent.scaled(ROOM_FOR_REPAIRS) <= downlink.budget,
         };
         let Some(participant) = self.participants.get_mut(slot) else { return };
-        let Downlink { estimation, protection, .. } = &mut participant.downlink;
+        let Downlink { estimation, protection, narrow, .. } = &mut participant.downlink;
         let results = estimation.iter().flat_map(|estimation| estimation.results());
         protection.handle_feedback(results.map(|result| result.arrival.is_some()), now);
         protection.judge(conditions);
+        narrow.judge(!calm, share(voices.bare), now);
     }
 
     /// Someone is seen elsewhere.

@@ -16,6 +16,7 @@ mod subscriptions;
 mod transmit;
 mod upkeep;
 mod uplinks;
+mod voices;
 mod wake;
 
 use std::collections::{BTreeSet, VecDeque};

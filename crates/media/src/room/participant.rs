@@ -52,6 +52,8 @@ pub(super) struct Uplink {
     pub meter: UplinkMeter,
     /// Its part of an uplink that it shares and that is full.
     pub part: Option<Bitrate>,
+    /// Its line is too small for the voices that are sent over it.
+    pub narrow: bool,
     /// The bound it was told.
     pub told: Told,
 }
@@ -70,6 +72,7 @@ impl Participant {
                 any_ssrc: 0,
                 meter: UplinkMeter::new(now),
                 part: None,
+                narrow: false,
                 told: Told::default(),
             },
             downlink: Downlink::new(config, now),

@@ -188,6 +188,7 @@ impl Room {
             self.tell_subscribed_layers(publication, now);
         }
         self.look_after_caps(now);
+        self.look_after_voices();
         self.upkeep_uplinks(now);
     }
 }

@@ -97,6 +97,8 @@ pub(crate) fn translate(event: Event, on_stop: StopAdvice) -> Option<Message> {
             refused(0, reason(refusal), &refusal.to_string(), Some(about))
         }
         Event::Leave(reason) => leave::message(reason, on_stop),
+        // Told in a data message (`data.rs`): the protocol has no word for it.
+        Event::NarrowSpeech { .. } => return None,
         Event::DataReceived { .. } => return None,
     };
     Some(message)

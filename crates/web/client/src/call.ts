@@ -12,6 +12,7 @@ import { others, person, ROLE_ATTRIBUTE, type Person } from "./people";
 import type { Preview } from "./preview";
 import { deviceProblem, ending, type Ending } from "./problems";
 import type { Session } from "./session";
+import { followSpeechLimits } from "./speech";
 import { standing } from "./standing";
 import { t } from "./texts";
 import type { Ticket } from "./ticket";
@@ -101,6 +102,7 @@ export class Call {
     });
     this.chat = new Chat(this.#room);
     this.#listen();
+    followSpeechLimits(this.#room);
     window.addEventListener("pagehide", this.#goodbye);
     this.#stopWatching = effect(() => {
       const place = session.place.value;

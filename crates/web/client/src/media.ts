@@ -4,6 +4,9 @@ import { ScreenSharePresets, VideoPreset, type RoomOptions } from "livekit-clien
 export const captureVideo = { resolution: { width: 1280, height: 720, frameRate: 30 } };
 export const captureAudio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
+/** Voices carry the session: enough for a warm sound. */
+export const VOICE_BITRATE = 40_000;
+
 export const roomOptions: RoomOptions = {
   singlePeerConnection: true,
   adaptiveStream: true,
@@ -16,8 +19,8 @@ export const roomOptions: RoomOptions = {
     videoEncoding: { maxBitrate: 1_700_000, maxFramerate: 30 },
     videoSimulcastLayers: [new VideoPreset(320, 180, 160_000, 15), new VideoPreset(640, 360, 450_000, 30)],
     screenShareEncoding: ScreenSharePresets.h1080fps15.encoding,
-    // Voices carry the session: enough for a warm sound, and RED so that a lost packet is not a lost word.
-    audioPreset: { maxBitrate: 40_000 },
+    audioPreset: { maxBitrate: VOICE_BITRATE },
+    // A lost packet is not a lost word.
     red: true,
     dtx: true,
   },
