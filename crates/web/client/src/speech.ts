@@ -13,16 +13,17 @@ interface Limit {
 export function followSpeechLimits(room: Room): void {
   room.on(RoomEvent.DataReceived, (payload, participant, _kind, topic) => {
     // Only what the server says has no sender.
-    if (topic === TOPIC && !participant) void follow(room, JSON.parse(new TextDecoder().decode(payload)) as Limit);
+    if (topic === TOPIC && !participant) void follow(room, payload).catch(() => undefined);
   });
 }
 
-async function follow(room: Room, { track, max_bitrate }: Limit): Promise<void> {
+/** Fails where the browser cannot, the track was unpublished meanwhile, or an integrator's server wrote something else. */
+async function follow(room: Room, payload: Uint8Array): Promise<void> {
+  const { track, max_bitrate } = JSON.parse(new TextDecoder().decode(payload)) as Limit;
   const publications = [...room.localParticipant.audioTrackPublications.values()];
   const sender = publications.find(({ trackSid }) => trackSid === track)?.track?.sender;
   const parameters = sender?.getParameters();
   if (!sender || !parameters) return;
   for (const encoding of parameters.encodings) encoding.maxBitrate = max_bitrate ?? VOICE_BITRATE;
-  // A browser that cannot goes on as it did; so may one whose track was unpublished meanwhile.
-  await sender.setParameters(parameters).catch(() => undefined);
+  await sender.setParameters(parameters);
 }
