@@ -8,10 +8,10 @@ use parlour_model::Bitrate;
 /// What voices are asked to be made of then: Opus codes the whole width of speech (8 kHz) from here on.
 pub const NARROW_SPEECH: Bitrate = Bitrate::kbps(16);
 
-/// Of what the line carries, what voices may take before they are asked to be narrow, and again before they are let go:
-/// headers add a third to small packets.
-pub(crate) const TOO_MUCH: f64 = 0.7;
-pub(crate) const FITS: f64 = 0.5;
+/// Of what the line carries, what voices may take on the wire before they are asked to be narrow, and again before they are
+/// let go: reports and questions to the line go over it too (a tenth of 100 kbit/s).
+pub(crate) const TOO_MUCH: f64 = 0.8;
+pub(crate) const FITS: f64 = 0.55;
 
 /// Narrow voices do not try a line out, and without pictures nothing does. So they are let go for a trial once the line was
 /// calm for so long; a trial that failed doubles it.
@@ -70,8 +70,8 @@ mod tests {
     fn voices_are_narrow_where_they_fill_the_line_until_it_carries_twice_of_them() {
         let mut narrow = Narrow::default();
         assert_eq!(judged(&mut narrow, (0, 3), false, 2.0), [false; 3], "nothing is wrong with the line");
-        assert_eq!(judged(&mut narrow, (3, 3), true, 0.6), [false; 3], "it is not the voices that fill it");
-        assert_eq!(judged(&mut narrow, (6, 3), true, 0.8), [true; 3]);
+        assert_eq!(judged(&mut narrow, (3, 3), true, 0.7), [false; 3], "it is not the voices that fill it");
+        assert_eq!(judged(&mut narrow, (6, 3), true, 0.9), [true; 3]);
         assert_eq!(judged(&mut narrow, (9, 3), false, 0.6), [true; 3]);
         assert_eq!(judged(&mut narrow, (12, 3), false, 0.4), [false; 3]);
     }

@@ -55,6 +55,7 @@ export async function callThroughServer(people, url, tokenFor, size = SIZE) {
   for (const { page, identity } of people) {
     const how = { url, token: tokenFor(identity), size, options: SDK_OPTIONS };
     await page.evaluate((options) => window.sdk.join(options), how);
+    await page.evaluate(speakAsAsked, SDK_OPTIONS.publishDefaults.audioPreset.maxBitrate);
     await page.evaluate(() => window.sdk.publish());
   }
 }
@@ -72,6 +73,19 @@ export async function callDirectly(people, size = SIZE) {
 }
 
 // What follows runs in pages.
+
+/** As our own page does (`crates/web/client/src/speech.ts`). */
+function speakAsAsked(usual) {
+  const { room } = window.sdk;
+  room.on("dataReceived", async (payload, participant, _kind, topic) => {
+    if (topic !== "parlour.speech" || participant) return;
+    const { track, max_bitrate: most } = JSON.parse(new TextDecoder().decode(payload));
+    const { sender } = room.localParticipant.trackPublications.get(track).track;
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) encoding.maxBitrate = most ?? usual;
+    await sender.setParameters(parameters);
+  });
+}
 
 async function openDevices({ width, height, frameRate }) {
   const video = { width, height, frameRate };

@@ -56,3 +56,19 @@ fn a_picture_paused_for_a_weak_line_comes_back_with_the_line() {
         assert!(back, "{:?}", world.shard().counters());
     }
 }
+
+#[test]
+fn a_line_is_asked_for_a_paused_picture_with_so_little_that_speech_passes() {
+    for kbps in [100, 150] {
+        let (mut world, client, _) = calls(4, VideoConfig::default(), kbps);
+        world.run_for(Duration::from_secs(10));
+        world.reset_received();
+        world.run_for(Duration::from_secs(30));
+        let heard = world.bot(client).endpoint.received().find(|(_, track)| track.kind == TrackKind::Audio);
+        let (_, speech) = heard.unwrap();
+        assert_eq!(speech.missing, 0, "{kbps} kbit/s");
+        let latest = speech.latency.quantile(0.99);
+        assert!(latest < Duration::from_millis(190), "{kbps} kbit/s: {latest:?}");
+        assert!(world.shard().snapshot().totals.media.paddings_out > 0, "it is asked");
+    }
+}

@@ -108,3 +108,32 @@ fn a_voice_too_large_for_its_own_uplink_is_made_narrow() {
     assert!(audio.missing == 0 && audio.latency.quantile(0.99) < Duration::from_millis(150), "{}", told(audio));
     assert_eq!(world.shard().snapshot().totals.media.narrowed, 1);
 }
+
+#[test]
+fn a_picture_that_an_uplink_does_not_carry_beside_the_voice_is_not_sent_until_it_does() {
+    for kbps in [100, 200] {
+        let (mut call, frames) = spoken(14, kbps);
+        assert_eq!(frames, 0, "{kbps} kbit/s");
+        let (now, (up, _)) = (call.world.now(), call.world.network.home_links(call.home));
+        call.world.network.reconfigure(now, up, line(2_000));
+        call.world.reset_received();
+        let shown =
+            |world: &World| world.bot(call.therapist).endpoint.received().any(|(_, track)| track.frames_decoded > 30);
+        assert!(call.world.run_until(Duration::from_secs(35), shown), "{kbps} kbit/s, then 2,000");
+    }
+    let (_, frames) = spoken(15, 300);
+    assert!(frames > 300, "{frames} frames");
+}
+
+/// A call over an uplink of so much, on which the voice is whole and soon there; frames shown in 15 s.
+fn spoken(seed: u64, kbps: u64) -> (Call, u64) {
+    let mut world = World::new(seed).unwrap();
+    let (therapist, client, home) = seat(&mut world, up(line(kbps)));
+    world.publish_audio(client, AudioConfig { redundancy: 1, ..AudioConfig::default() });
+    world.publish_video(client, VideoConfig::default());
+    world.run_for(Duration::from_secs(10));
+    let (audio, video) = during(&mut world, therapist, 15);
+    assert_eq!(audio.missing, 0, "{kbps} kbit/s: {}", told(&audio));
+    assert!(audio.latency.quantile(0.99) < Duration::from_millis(170), "{kbps} kbit/s: {}", told(&audio));
+    (Call { world, therapist, client, home }, video.frames_decoded)
+}

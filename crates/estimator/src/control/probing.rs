@@ -14,6 +14,10 @@ use crate::types::{ProbePlan, Reason};
 /// Duration of a probe and bounds of its size.
 const SECONDS: f64 = 0.045;
 const BYTES: (f64, f64) = (4_000.0, 15_000.0);
+/// On a line so slow that this is long, no more than it carries in so many seconds, half of which stands as a queue when nothing
+/// more is there: speech has to pass (100 kbit/s: a queue of 240 ms each two seconds, before). Less cannot be measured.
+const SMALL_SECONDS: f64 = 0.12;
+const SMALL_BYTES: f64 = 1_800.0;
 /// Later, of the capacity: at twice its rate half of this is left as a queue when nothing more is there (B3-rfc at
 /// 0.6 Mbit/s: 80 ms, each two seconds, before).
 const LATER_SECONDS: f64 = 0.05;
@@ -258,6 +262,12 @@ impl Control {
         lasts && now > self.probing.quiet_tried + QUIET_PAUSE
     }
 
+    /// The size of a later probe that would have so many bits.
+    fn probe_bytes(&self, bits: f64) -> f64 {
+        let least = (self.capacity * SMALL_SECONDS / 8.0).clamp(SMALL_BYTES, BYTES.0);
+        (bits / 8.0).clamp(least, BYTES.1)
+    }
+
     pub(super) fn consider_probe(&mut self, now: u64, target: f64) {
         let quiet = self.is_quiet(now, target);
         if self.probing.is_busy(now) {
@@ -280,12 +290,12 @@ impl Control {
         if quiet && wanted > 1.02 * self.capacity {
             self.probing.quiet_tried = now;
             let rate = (self.capacity * QUIET_STEP).min(wanted * 1.25);
-            self.probing.plan(now, rate, (rate * QUIET_SECONDS / 8.0).clamp(BYTES.0, BYTES.1));
+            self.probing.plan(now, rate, self.probe_bytes(rate * QUIET_SECONDS));
         } else if worth && now >= self.probing.after {
             let step = if self.starting { STEP } else { LATER_STEP };
             let rate = (self.capacity * step).min(wanted * 1.25);
             let bytes = if self.starting { rate * SECONDS } else { self.capacity * LATER_SECONDS };
-            self.probing.plan(now, rate, (bytes / 8.0).clamp(BYTES.0, BYTES.1));
+            self.probing.plan(now, rate, self.probe_bytes(bytes));
         }
     }
 }

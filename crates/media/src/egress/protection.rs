@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn redundancy_is_left_out_where_the_line_hardly_carries_speech() {
         let mut protection = seen(3..4);
-        let narrows = [0.6, 0.8, 0.6, 0.4, 0.6].map(|share| {
+        let narrows = [0.7, 0.9, 0.7, 0.5, 0.7].map(|share| {
             protection.judge(Conditions { share, congested: true, ..QUIET });
             protection.bares_speech()
         });

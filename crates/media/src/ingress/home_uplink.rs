@@ -9,7 +9,8 @@ use parlour_estimator::uplink_caps;
 use parlour_model::{Bitrate, DataSize};
 
 use crate::ingress::UplinkSight;
-use crate::narrow::{FITS, Narrow};
+use crate::narrow::{FITS, Narrow, TOO_MUCH};
+use crate::wire::BELOW_RTP;
 
 /// How often an uplink is looked at.
 pub const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -61,25 +62,44 @@ const TRIED: f64 = 0.8;
 /// the second that a long queue takes to empty at [`DRAIN_FLOOR`].
 const NOT_THEIRS: usize = 40;
 
+/// Who sends more than this share of what the line carries, lost packets included, has not given way.
+const GAVE_WAY: f64 = 0.95;
+
 /// Until then no less than this share of what was seen first: what arrives gets less as less is sent.
 const KEPT: f64 = 0.6;
 
-/// What each of them is left, whatever else: speech and a small picture.
-const LEAST: Bitrate = Bitrate::kbps(200);
+/// What lies below RTP of packets of pictures.
+const BELOW_LARGE: f64 = 0.05;
+
+/// The least that a picture is worth sending with, and what each of them is left, whatever else: speech and such a picture.
+const PICTURE: Bitrate = Bitrate::kbps(120);
+const LEAST: Bitrate = Bitrate::kbps(160);
+
+/// What came over a line in [`LOOK_INTERVAL`], all together, and the time it came in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    bytes: u64,
+    packets: u64,
+    span: Duration,
+}
 
 /// One line upward and what is known of it.
 #[derive(Clone, Debug, Default)]
 pub struct HomeUplink {
     capacity: Option<Bitrate>,
-    /// Bytes of the last looks, and the time they came in.
-    looks: [(u64, Duration); LONG],
+    /// The last ones, from the newest.
+    looks: [Look; LONG],
     /// The most that came through without a queue, lately.
     carried: Bitrate,
     /// Looks in a row that showed a full line, and what it carried at first.
     full: usize,
     first: Option<Bitrate>,
+    /// Of those, looks in which no more was sent than it carries.
+    futile: usize,
     /// Looks in a row in which it was empty and used.
     calm: usize,
+    /// Whether pictures are too much, and whether voices are.
+    starved: Narrow,
     narrow: Narrow,
 }
 
@@ -92,16 +112,22 @@ impl HomeUplink {
         if allowed >= wanted.iter().copied().sum() {
             return Vec::new();
         }
-        uplink_caps(allowed, SPEECH, &wanted).into_iter().map(|part| part.max(LEAST)).collect()
+        let counted = self.counted();
+        uplink_caps(allowed, SPEECH, &wanted).into_iter().map(|part| part.scaled(counted).max(LEAST)).collect()
     }
 
-    /// Whether the line is too small for what the voices on it take, or took before they were narrow.
-    pub(crate) fn narrows(&mut self, voices: Bitrate, now: Instant) -> bool {
+    /// Whether the line is too small for voices that take, or took before they were narrow, so much, and for so many pictures
+    /// beside them: (for the pictures, for the voices).
+    pub(crate) fn is_too_small(&mut self, voices: Bitrate, pictures: usize, now: Instant) -> (bool, bool) {
         // Where nothing is known of the line, nothing speaks for either.
         let carries = self.capacity.or(self.first);
-        let share = carries.map_or(FITS, |rate| voices.as_bps() as f64 / (rate.as_bps() as f64).max(1.0));
-        self.narrow.judge(self.full >= SURE, share, now);
-        self.narrow.is_asked()
+        let share = |rate: f64| carries.map_or(FITS, |carries| rate / (carries.as_bps() as f64).max(1.0));
+        let (voices, pictures) = (voices.as_bps() as f64, pictures as f64 * PICTURE.as_bps() as f64);
+        let congested = self.full >= SURE;
+        // All of it is for them.
+        self.starved.judge(congested && pictures > 0.0, share((voices + pictures) * TOO_MUCH), now);
+        self.narrow.judge(congested, share(voices), now);
+        (self.starved.is_asked(), self.narrow.is_asked())
     }
 
     /// What all of them sent in one interval; how much they may send from now on, where that is known.
@@ -109,7 +135,8 @@ impl HomeUplink {
         self.looks.rotate_right(1);
         if let Some(newest) = self.looks.first_mut() {
             let span = sights.iter().map(|sight| sight.span).max().unwrap_or_default();
-            *newest = (sights.iter().map(|sight| sight.bytes).sum(), span);
+            let (bytes, packets) = sights.iter().fold((0, 0), |(b, p), sight| (b + sight.bytes, p + sight.received));
+            *newest = Look { bytes, packets, span };
         }
         let rate = self.arrives(WINDOWS).unwrap_or(Bitrate::ZERO);
         let sending = || sights.iter().filter(|sight| sight.received > 0);
@@ -122,7 +149,9 @@ impl HomeUplink {
         let is_full = queue > FULL || queue > EMPTY && loss > OVERFLOW;
         self.full = if is_full { self.full + 1 } else { 0 };
         self.first = self.first.filter(|_| is_full);
-        if self.full > NOT_THEIRS {
+        let gave_way = self.capacity.is_some_and(|capacity| sent(rate, sights) < capacity.scaled(GAVE_WAY));
+        self.futile = if is_full { self.futile + usize::from(gave_way) } else { 0 };
+        if self.futile > NOT_THEIRS {
             self.capacity = None;
         } else if let Some(arrives) = self.arrives(self.full.min(WINDOWS)).filter(|_| self.full > 1) {
             // What arrives meanwhile is what it carries.
@@ -151,13 +180,28 @@ impl HomeUplink {
         self.capacity.map(|capacity| capacity.scaled(share))
     }
 
+    /// What senders count of what they send: not what lies below RTP, which is a fourth of a voice. What it is of large packets
+    /// is in [`USED`].
+    fn counted(&self) -> f64 {
+        let (bytes, packets) =
+            self.looks.iter().fold((0, 0), |(bytes, packets), look| (bytes + look.bytes, packets + look.packets));
+        let below = (packets * BELOW_RTP as u64) as f64 / bytes.max(1) as f64;
+        (1.0 - below + BELOW_LARGE).min(1.0)
+    }
+
     /// The rate at which bytes came in so many looks, unless they took less than two thirds of their time.
     fn arrives(&self, looks: usize) -> Option<Bitrate> {
         let last = self.looks.iter().take(looks);
-        let span: Duration = last.clone().map(|&(_, span)| span).sum();
-        let bytes = last.map(|&(bytes, _)| bytes).sum();
+        let span: Duration = last.clone().map(|look| look.span).sum();
+        let bytes = last.map(|look| look.bytes).sum();
         (span * 3 >= LOOK_INTERVAL * 2 * looks as u32).then(|| DataSize::bytes(bytes).per(span))
     }
+}
+
+/// What was sent where so much came.
+fn sent(came: Bitrate, sights: &[UplinkSight]) -> Bitrate {
+    let (received, lost) = sights.iter().fold((0, 0), |(r, l), sight| (r + sight.received, l + sight.lost));
+    came.scaled(1.0 + lost as f64 / received.max(1) as f64)
 }
 
 #[cfg(test)]

@@ -56,6 +56,15 @@ impl Dynacast {
         Some(announced.iter().map(|layer| (*layer, wanted(layer))).collect())
     }
 
+    /// None may be sent, from now on. What to tell, if there is something new.
+    pub fn stop(&mut self, announced: &[Layer]) -> Option<Vec<(Layer, bool)>> {
+        if self.told == [false; LAYERS] {
+            return None;
+        }
+        (self.told, self.silent) = ([false; LAYERS], false);
+        Some(announced.iter().map(|&layer| (layer, false)).collect())
+    }
+
     /// Whether the publisher was told, or assumes, that this layer is wanted.
     pub fn is_told(&self, layer: u8) -> bool {
         self.told.get(usize::from(layer)).copied().unwrap_or(false)

@@ -25,6 +25,8 @@ struct Plan {
     publication: u16,
     /// Index of its demand; `None`: it asks for nothing.
     demand: Option<usize>,
+    /// Its publisher's uplink does not carry it.
+    withheld: bool,
 }
 
 impl Room {
@@ -116,6 +118,10 @@ impl Room {
                 audio += if binding.open && !publication.muted { AUDIO_RATE } else { Bitrate::ZERO };
                 continue;
             }
+            if self.is_starved(publication) && !publication.muted && !binding.settings.disabled {
+                plans.push(Plan { stream: index, publication: binding.publication, demand: None, withheld: true });
+                continue;
+            }
             let others = self.room_of_others(publication, receiver);
             let mut steps = steps(publication, &binding, others);
             charge_steps_up(&mut steps, &binding);
@@ -123,7 +129,7 @@ impl Room {
             if demand.is_some() {
                 demands.push(Demand { medium: publication.medium(), priority: publication.priority, steps });
             }
-            plans.push(Plan { stream: index, publication: binding.publication, demand });
+            plans.push(Plan { stream: index, publication: binding.publication, demand, withheld: false });
         }
         (plans, demands, audio)
     }
@@ -137,6 +143,7 @@ impl Room {
         let Some(stream) = participant.downlink.streams.get_mut(usize::from(plan.stream)) else { return };
         let Some(binding) = &mut stream.binding else { return };
         let wanted = match (step, plan.demand) {
+            _ if plan.withheld => None,
             (Some(step), _) => Some(step.target.layer),
             // Muted: what it would take, so that the publisher has it ready.
             (None, None) => steps(publication, binding, None).last().map(|step| step.target.layer),
@@ -144,7 +151,7 @@ impl Room {
         };
         let told = std::mem::replace(&mut binding.wanted, wanted) != wanted;
         binding.room = step.zip(room).map(|(step, room)| (step.target.layer, room));
-        let held_back = step.is_none() && plan.demand.is_some();
+        let held_back = plan.withheld || step.is_none() && plan.demand.is_some();
         let changed_state = std::mem::replace(&mut binding.held_back, held_back) != held_back;
         let stopped = target.is_none() && binding.selector.target().is_some();
         binding.selector.aim(target);
@@ -165,6 +172,27 @@ impl Room {
         }
     }
 
+    /// Whether the line of a publisher is too small for its picture.
+    fn is_starved(&self, publication: &Publication) -> bool {
+        let is_picture = publication.codec().kind() == MediaKind::Video;
+        is_picture && self.participants.get(publication.owner).is_some_and(|owner| owner.uplink.starved)
+    }
+
+    /// The pictures of those who publish over a line.
+    pub(super) fn pictures_sent(&self, owners: &[u16]) -> usize {
+        let pictures = self.publications.iter().filter(|(_, one)| one.codec().kind() == MediaKind::Video && !one.muted);
+        pictures.filter(|(_, one)| owners.contains(&one.owner)).count()
+    }
+
+    /// The line of a publisher turned out to be too small for pictures, or it is to be tried again.
+    pub(super) fn withhold_pictures(&mut self, owner: u16, now: Instant) {
+        for slot in self.publications.indices() {
+            if self.publications.get(slot).is_some_and(|publication| publication.owner == owner) {
+                self.aim_audience(slot, now);
+            }
+        }
+    }
+
     /// Tells the publisher which of its layers anybody takes, if that changed.
     pub(super) fn tell_subscribed_layers(&mut self, publication: u16, now: Instant) {
         let Some(state) = self.publications.get(publication) else { return };
@@ -179,9 +207,11 @@ impl Room {
                 *taken = true;
             }
         }
-        let announced = state.layers();
+        let (announced, starved) = (state.layers(), self.is_starved(state));
         let Some(state) = self.publications.get_mut(publication) else { return };
-        let Some(wanted) = state.dynacast.update(taken, &announced, now) else { return };
+        let told =
+            if starved { state.dynacast.stop(&announced) } else { state.dynacast.update(taken, &announced, now) };
+        let Some(wanted) = told else { return };
         let event = MediaEvent::SubscribedLayers { publication: state.key, wanted };
         self.events.push(event, &mut self.counters);
     }

@@ -52,6 +52,8 @@ pub(super) struct Uplink {
     pub meter: UplinkMeter,
     /// Its part of an uplink that it shares and that is full.
     pub part: Option<Bitrate>,
+    /// Its line is too small for pictures beside the voices that are sent over it.
+    pub starved: bool,
     /// Its line is too small for the voices that are sent over it.
     pub narrow: bool,
     /// The bound it was told.
@@ -72,6 +74,7 @@ impl Participant {
                 any_ssrc: 0,
                 meter: UplinkMeter::new(now),
                 part: None,
+                starved: false,
                 narrow: false,
                 told: Told::default(),
             },

@@ -67,12 +67,17 @@ impl Room {
         }
         let mut uplink = self.uplinks.lines.remove(&line).unwrap_or_default();
         let parts = uplink.divide(&sights, || slots.iter().map(|&slot| self.sent_by(slot).0).collect());
-        let narrow = uplink.narrows(self.voices_sent(slots), now);
+        let (starved, narrow) = uplink.is_too_small(self.voices_sent(slots), self.pictures_sent(slots), now);
         self.uplinks.lines.insert(line, uplink);
         for (index, &slot) in slots.iter().enumerate() {
             let part = parts.get(index).copied();
             let Some(participant) = self.participants.get_mut(slot) else { continue };
             participant.uplink.narrow = narrow;
+            let turned = std::mem::replace(&mut participant.uplink.starved, starved) != starved;
+            if turned {
+                self.withhold_pictures(slot, now);
+            }
+            let Some(participant) = self.participants.get_mut(slot) else { continue };
             if std::mem::replace(&mut participant.uplink.part, part).or(part).is_some() {
                 self.cap_publisher(slot, now);
             }

@@ -6,9 +6,10 @@ use parlour_model::{Bitrate, MediaKind};
 use crate::event::MediaEvent;
 use crate::publication::Publication;
 use crate::room::Room;
+use crate::wire::BELOW_RTP;
 
-/// Of a voice with one frame again in each packet, what is left without that.
-const BARE: f64 = 0.55;
+/// Of a voice with one frame again in each packet, headers included, what is left without that.
+const BARE: f64 = 0.65;
 
 /// Voices that go over a line, added up.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ impl Room {
             let Some(publication) = binding.and_then(|binding| self.publications.get(binding.publication)) else {
                 continue;
             };
-            voices.published += publication.measured_rate(0).unwrap_or_default();
+            voices.published += publication.voice();
             voices.bare += publication.bare_voice();
             voices.redundant &= stream.redundant;
         }
@@ -79,15 +80,22 @@ impl Publication {
         self.codec().kind() == MediaKind::Audio
     }
 
-    /// What a voice takes, or took before it was asked to be narrow.
-    fn whole_voice(&self) -> Bitrate {
-        self.narrow.unwrap_or_else(|| self.measured_rate(0).unwrap_or_default())
+    /// What a voice takes on the wire: what lies below RTP is as much as half of it.
+    fn voice(&self) -> Bitrate {
+        let rungs = self.encoding(0).and_then(|encoding| encoding.meter.measured());
+        let below = |packets_per_second: f32| (f64::from(packets_per_second) * 8.0 * BELOW_RTP as f64) as u64;
+        rungs.map_or(Bitrate::ZERO, |[.., all]| all.rate + Bitrate::bps(below(all.frames_per_second)))
     }
 
-    /// The same without redundancy.
+    /// What a voice takes, or took before it was asked to be narrow.
+    fn whole_voice(&self) -> Bitrate {
+        self.narrow.unwrap_or_else(|| self.voice())
+    }
+
+    /// The same without redundancy, where that can be taken out.
     fn bare_voice(&self) -> Bitrate {
         let newest = self.encoding(0).and_then(|encoding| encoding.cache.get(encoding.newest()));
-        let redundant = newest.is_some_and(|(kept, ..)| kept.red.is_some());
+        let redundant = newest.and_then(|(kept, ..)| kept.red).is_some_and(|primary| primary > 0);
         self.whole_voice().scaled(if redundant { BARE } else { 1.0 })
     }
 }
