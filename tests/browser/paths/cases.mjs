@@ -38,6 +38,14 @@ export const CASES = [
     back: { at: 18, height: 1 },
   },
   {
+    id: "0.15",
+    what: "3, after 5 s 0.15 Mbit/s: hardly more than voices",
+    partners: 1,
+    seconds: 45,
+    start: both({ rate: 3 * MBIT }),
+    changes: [{ at: 5, set: both({ rate: 0.15 * MBIT }) }],
+  },
+  {
     id: "couple",
     what: "two partners behind one line of 3 Mbit/s",
     partners: 2,
