@@ -86,7 +86,6 @@ pub(crate) struct DtlsTransport {
     datagrams: VecDeque<Vec<u8>>,
     events: VecDeque<DtlsEvent>,
     closed: bool,
-    record: Vec<u8>,
 }
 
 impl fmt::Debug for DtlsTransport {
@@ -116,7 +115,6 @@ impl DtlsTransport {
             datagrams: VecDeque::new(),
             events: VecDeque::new(),
             closed: false,
-            record: vec![0; RECORD_SIZE],
         })
     }
 
@@ -195,14 +193,16 @@ impl DtlsTransport {
     }
 
     fn drain(&mut self) {
+        // Not kept: most connections have nothing to say for most of their time.
+        let mut record = vec![0; RECORD_SIZE];
         while !self.closed {
-            match self.engine.poll_output(&mut self.record) {
+            match self.engine.poll_output(&mut record) {
                 Output::Packet(datagram) if self.datagrams.len() < MAX_QUEUED => {
                     self.datagrams.push_back(datagram.to_vec());
                 }
                 // Dropped, as the network might: what matters is repeated.
                 Output::Packet(_) => {}
-                Output::BufferTooSmall { needed } => self.record.resize(needed, 0),
+                Output::BufferTooSmall { needed } => record.resize(needed, 0),
                 Output::Timeout(at) => {
                     self.timeout = Some(at);
                     if self.connected && !self.announced {

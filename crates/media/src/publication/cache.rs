@@ -18,7 +18,7 @@ pub(crate) const MAX_PAYLOAD: usize = 1_500;
 const INDEX_MAX: usize = 1_024;
 const INDEX_INITIAL: usize = 64;
 
-/// Marks in one step of bytes: how finely age is known.
+/// Marks in one step of bytes that did not come at one instant: how finely age is known.
 const MARKS_PER_STEP: usize = 2;
 
 /// What is kept of a packet beside its payload.
@@ -34,17 +34,17 @@ pub(crate) struct Kept {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Lower bits of where the payload lies in all that was ever written. The index forgets long before they repeat.
+    /// Lower bits of where the payload lies in all that was ever written. All that is here is nearer than they repeat.
     position: u32,
     len: u16,
     arrived: Tick,
     kept: Kept,
 }
 
-/// All bytes before `end` came no later than `newest`.
+/// All bytes before `end`, of which these are the lower bits, came no later than `newest`.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    end: u64,
+    end: u32,
     newest: Tick,
 }
 
@@ -108,7 +108,7 @@ impl RepairCache {
     /// A packet that is still here, whatever its age: what to keep beside it, when it came, its payload.
     pub fn get(&self, sequence: u64) -> Option<(&Kept, Tick, &[u8])> {
         let entry = self.index.get(sequence)?;
-        let position = self.written.checked_sub(u64::from((self.written as u32).wrapping_sub(entry.position)))?;
+        let position = self.whole(entry.position);
         if position < self.oldest() {
             return None;
         }
@@ -134,6 +134,11 @@ impl RepairCache {
         self.head.checked_sub(back).unwrap_or_else(|| (self.head + self.bytes.len()).saturating_sub(back))
     }
 
+    /// A position of which only the lower bits were kept. One from before the first round is as good as the beginning.
+    fn whole(&self, position: u32) -> u64 {
+        self.written.saturating_sub(u64::from((self.written as u32).wrapping_sub(position)))
+    }
+
     /// Where what is left begins.
     fn oldest(&self) -> u64 {
         self.kept_from.max(self.written.saturating_sub(self.bytes.len() as u64))
@@ -154,7 +159,7 @@ impl RepairCache {
                 self.written += skipped as u64;
                 self.head = 0;
             }
-            while self.marks.front().is_some_and(|mark| mark.end <= overwritten) {
+            while self.marks.front().is_some_and(|mark| self.whole(mark.end) <= overwritten) {
                 self.marks.pop_front();
             }
             if skipped > 0 {
@@ -177,14 +182,14 @@ impl RepairCache {
 
     /// Whether something before `position` is here and younger than the history.
     fn is_wanted(&self, position: u64, now: Tick) -> bool {
-        let newest = self.marks.iter().find(|mark| mark.end >= position).map(|mark| mark.newest);
+        let newest = self.marks.iter().find(|mark| self.whole(mark.end) >= position).map(|mark| mark.newest);
         position > self.oldest() && newest.is_none_or(|newest| now.since(newest) < self.history)
     }
 
     /// A stream that got much slower gives back what it no longer needs.
     fn shrink(&mut self, now: Tick) {
         let old = self.marks.iter().take_while(|mark| now.since(mark.newest) >= self.history).last();
-        let from = old.map_or(self.oldest(), |mark| mark.end);
+        let from = old.map_or(self.oldest(), |mark| self.whole(mark.end));
         let needed = (self.written - from) as usize + 2 * self.step;
         if needed <= self.bytes.len() / 2 {
             self.resize(needed, from);
@@ -207,13 +212,12 @@ impl RepairCache {
 
     /// Notes how old what was written up to here is.
     fn mark(&mut self, now: Tick) {
-        let since =
-            self.marks.len().checked_sub(2).and_then(|before| self.marks.get(before)).map_or(0, |mark| mark.end);
+        let before = self.marks.len().checked_sub(2).and_then(|before| self.marks.get(before));
+        let span = self.written - before.map_or(0, |mark| self.whole(mark.end));
+        let mark = Mark { end: self.written as u32, newest: now };
         match self.marks.back_mut() {
-            Some(last) if self.written - since < (self.step / MARKS_PER_STEP) as u64 => {
-                *last = Mark { end: self.written, newest: now };
-            }
-            _ => self.marks.push_back(Mark { end: self.written, newest: now }),
+            Some(last) if last.newest == now || span < (self.step / MARKS_PER_STEP) as u64 => *last = mark,
+            _ => self.marks.push_back(mark),
         }
     }
 }

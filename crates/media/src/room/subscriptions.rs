@@ -42,6 +42,10 @@ impl Room {
                 free
             }
             None => {
+                if streams.len() == streams.capacity() {
+                    // A stream is large; most have a microphone and a camera each to receive.
+                    streams.reserve_exact(2);
+                }
                 streams.push(Stream::new(spec.clone(), first, repair_first));
                 streams.len() - 1
             }

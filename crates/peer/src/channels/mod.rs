@@ -118,7 +118,8 @@ struct Channel {
 /// The association and its channels.
 pub(crate) struct Channels {
     endpoint: Endpoint,
-    association: Option<(AssociationHandle, Association)>,
+    /// Large, and many clients open none.
+    association: Option<(AssociationHandle, Box<Association>)>,
     established: bool,
     lost: bool,
     /// How the client knows the association: its ports and its tag.
@@ -266,7 +267,7 @@ impl Channels {
                     return Err(DatagramDrop::Sctp);
                 }
                 association.set_max_send_message_size(self.client_takes as u32);
-                self.association = Some((handle, association));
+                self.association = Some((handle, Box::new(association)));
                 self.remote = ports.zip(outside.initiate_tag);
                 // One per connection; another would only take memory.
                 self.endpoint.reject_new_associations();
