@@ -102,6 +102,14 @@ impl RtcpOutboxes {
     }
 
     fn pop(&mut self, buffer: &mut [u8]) -> Option<(Leg, usize)> {
+        // Asked before each packet of media, and nearly always so.
+        if self.publish.is_empty() && self.subscribe.is_empty() {
+            return None;
+        }
+        self.pop_waiting(buffer)
+    }
+
+    fn pop_waiting(&mut self, buffer: &mut [u8]) -> Option<(Leg, usize)> {
         for leg in [Leg::Publish, Leg::Subscribe] {
             let outbox = self.on(leg);
             while !outbox.is_empty() {
