@@ -42,6 +42,11 @@ impl Window {
 
     /// Marks an index as used. Indices too old to have a bit are left alone.
     pub(super) fn mark(&mut self, index: u64) {
+        if index == self.highest + 1 {
+            // The next one, as nearly always: it takes the bit of the one that is forgotten.
+            self.highest = index;
+            return self.set(index);
+        }
         if index > self.highest {
             let gone = (index - self.highest).min(WINDOW);
             for forgotten in index + 1 - gone..=index {
