@@ -91,11 +91,13 @@ impl<'a> HeaderWriter<'a> {
             (Form::OneByte, false) => self.widen()?,
             (Form::OneByte | Form::TwoByte, _) => {}
         }
-        match self.form {
-            Form::OneByte => self.cursor.put_u8(id << 4 | (len - 1))?,
-            Form::None | Form::TwoByte => self.cursor.put(&[id, len])?,
+        match (self.form, value) {
+            // A mid, in each packet: as in [`Self::put`].
+            (Form::OneByte, &[a]) => self.cursor.put_array([id << 4, a]),
+            (Form::OneByte, &[a, b]) => self.cursor.put_array([id << 4 | 1, a, b]),
+            (Form::OneByte, _) => self.cursor.put_u8(id << 4 | (len - 1)).and_then(|()| self.cursor.put(value)),
+            (Form::None | Form::TwoByte, _) => self.cursor.put_array([id, len]).and_then(|()| self.cursor.put(value)),
         }
-        self.cursor.put(value)
     }
 
     /// Closes the header and returns its length: where the payload goes.
@@ -110,8 +112,8 @@ impl<'a> HeaderWriter<'a> {
 
     fn open(&mut self, form: Form) -> Result<(), BufferFull> {
         let profile = if form == Form::OneByte { ONE_BYTE_PROFILE } else { TWO_BYTE_PROFILE };
-        self.cursor.put_u16(profile)?;
-        self.cursor.put_u16(0)?;
+        let [first, second] = profile.to_be_bytes();
+        self.cursor.put_array([first, second, 0, 0])?;
         self.cursor.overwrite(0, &[2 << 6 | 1 << 4]);
         self.form = form;
         Ok(())

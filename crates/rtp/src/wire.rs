@@ -90,10 +90,12 @@ impl<'a> Cursor<'a> {
 
     /// Fills with zeros up to the next multiple of four bytes counted from `start`.
     pub(crate) fn pad_to_word(&mut self, start: usize) -> Result<(), BufferFull> {
-        while !(self.len - start).is_multiple_of(4) {
-            self.put_u8(0)?;
+        match (self.len - start) % 4 {
+            1 => self.put_array([0; 3]),
+            2 => self.put_array([0; 2]),
+            3 => self.put_array([0; 1]),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Overwrites what was already written; what lies outside of it is left alone.
