@@ -22,6 +22,8 @@ const PASSES: f64 = 1.02;
 const FOUND: f64 = 1.02;
 /// A turn that came late, by a timer, is made up for if by no more than this.
 const LATE: Duration = Duration::from_millis(2);
+const NANOS_PER_SECOND: f64 = 1e9;
+
 /// Seconds that are waited for at most at once.
 const LONGEST: f64 = 10.0;
 
@@ -55,10 +57,13 @@ pub struct Pace {
     /// Bytes ahead of the mean, as of this time.
     ahead: f64,
     at: Instant,
-    /// Bytes of them that pass in a second.
+    /// Bytes of them that pass in a second, and how many may be ahead.
     passes: f64,
+    allowed: f64,
     /// When the burst goes on.
     turn: Instant,
+    /// What a byte of it takes, in nanoseconds; nothing where there is no rate.
+    byte_takes: Option<f64>,
     /// The mean when the last probe began, until a larger one came of it.
     probed: Option<Bitrate>,
 }
@@ -67,7 +72,16 @@ impl Pace {
     /// Nothing was sent so far.
     pub fn new(speed: Speed, now: Instant) -> Self {
         let turn = now.checked_sub(LATE).unwrap_or(now);
-        let mut pace = Self { speed, ahead: 0.0, at: now, passes: 0.0, turn, probed: None };
+        let mut pace = Self {
+            speed,
+            ahead: 0.0,
+            at: now,
+            passes: 0.0,
+            allowed: f64::INFINITY,
+            turn,
+            byte_takes: None,
+            probed: None,
+        };
         pace.set_speed(speed, now);
         pace
     }
@@ -92,6 +106,16 @@ impl Pace {
             (Speed::Paced { .. } | Speed::Held, _) => {}
         }
         self.speed = speed;
+        self.allowed = match speed {
+            Speed::Paced { burst, mean } if burst > mean.scaled(FLAT) => AHEAD * self.passes,
+            _ => f64::INFINITY,
+        };
+        self.byte_takes = match speed {
+            Speed::Paced { burst: rate, .. } | Speed::Probe { rate, .. } => {
+                Some(NANOS_PER_SECOND / bytes_per_second(rate).max(1.0))
+            }
+            Speed::Held | Speed::Free => None,
+        };
     }
 
     /// When a packet of so many bytes may leave, if nothing else does before; `None`: not as things are.
@@ -100,9 +124,8 @@ impl Pace {
             Speed::Held => None,
             Speed::Free => Some(self.at),
             Speed::Probe { .. } => Some(self.turn),
-            Speed::Paced { burst, mean } if burst <= mean.scaled(FLAT) => Some(self.turn),
             Speed::Paced { .. } => {
-                let excess = self.ahead - (AHEAD * self.passes - bytes as f64).max(0.0);
+                let excess = self.ahead - (self.allowed - bytes as f64).max(0.0);
                 if excess <= 0.0 {
                     return Some(self.turn);
                 }
@@ -115,9 +138,9 @@ impl Pace {
     /// A packet left in its turn.
     pub fn sent(&mut self, bytes: u64, now: Instant) {
         self.sent_beside(bytes, now);
-        let (Speed::Paced { burst: rate, .. } | Speed::Probe { rate, .. }) = self.speed else { return };
-        let takes = Duration::from_secs_f64((bytes as f64 / bytes_per_second(rate).max(1.0)).min(LONGEST));
-        self.turn = self.turn.max(now.checked_sub(LATE).unwrap_or(now)) + takes;
+        let Some(byte_takes) = self.byte_takes else { return };
+        let takes = (bytes as f64 * byte_takes).min(LONGEST * NANOS_PER_SECOND);
+        self.turn = self.turn.max(now.checked_sub(LATE).unwrap_or(now)) + Duration::from_nanos((takes + 0.5) as u64);
     }
 
     /// A packet left that does not wait for turns.
