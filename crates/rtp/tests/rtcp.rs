@@ -152,7 +152,7 @@ fn a_message_that_does_not_fit_leaves_what_was_written() {
 fn transport_feedback_has_the_bytes_of_the_draft() {
     // Reference 1 x 64 ms; packets at +0, +1 ms; one lost; then one 64 ms later (two bytes): a vector of two-bit symbols.
     let arrivals = [Some(64_000), Some(65_000), None, Some(129_000)];
-    let observed = Observed { feedback_count: 7, base_sequence: 0xfffe, arrivals: &arrivals };
+    let observed = Observed { feedback_count: 7, base_sequence: 0xfffe, arrivals: arrivals.iter().copied() };
     let bytes = written(|writer| assert_eq!(writer.transport_feedback(1, 2, &observed).unwrap(), 4));
     let symbols = 0b11_01_01_00_10_00_00_00_u16.to_be_bytes();
     #[rustfmt::skip]
@@ -189,14 +189,14 @@ fn reserved_symbols_and_missing_deltas_are_malformed() {
 #[test]
 fn an_arrival_too_late_for_a_delta_begins_the_next_message() {
     let arrivals = [Some(0), Some(9_000_000)];
-    let observed = Observed { feedback_count: 0, base_sequence: 0, arrivals: &arrivals };
+    let observed = Observed { feedback_count: 0, base_sequence: 0, arrivals: arrivals.iter().copied() };
     written(|writer| assert_eq!(writer.transport_feedback(1, 2, &observed).unwrap(), 1));
 }
 
 #[test]
 fn the_worst_pattern_fits_a_packet() {
     let worst: Vec<_> = (0..MAX_STATUSES as u64).map(|n| Some(n * 70_000)).collect();
-    let observed = Observed { feedback_count: 0, base_sequence: 0, arrivals: &worst };
+    let observed = Observed { feedback_count: 0, base_sequence: 0, arrivals: worst.iter().copied() };
     let bytes = written(|writer| assert_eq!(writer.transport_feedback(1, 2, &observed).unwrap(), MAX_STATUSES));
     assert!(bytes.len() <= 1_200, "{}", bytes.len());
 }
@@ -252,7 +252,7 @@ proptest! {
         let mut rest = &arrivals[..];
         let mut sequence = base;
         while !rest.is_empty() {
-            let observed = Observed { feedback_count, base_sequence: sequence, arrivals: rest };
+            let observed = Observed { feedback_count, base_sequence: sequence, arrivals: rest.iter().copied() };
             let mut covered = 0;
             let bytes = written(|writer| covered = writer.transport_feedback(1, 2, &observed).unwrap());
             if covered == 0 {

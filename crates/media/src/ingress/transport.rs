@@ -155,17 +155,13 @@ impl TransportRecorder {
             return false;
         };
         self.report_from += skipped as u64;
-        let pending = self.window.iter().skip(start + skipped);
-        let mut arrivals = [None; MAX_STATUSES];
-        let mut count = 0;
-        for (index, (slot, arrival)) in arrivals.iter_mut().zip(pending).enumerate() {
-            *slot = arrival.map(Arrival::micros);
-            count = if arrival.is_some() { index + 1 } else { count };
-        }
+        let pending = self.window.range(start + skipped..self.window.len().min(start + skipped + MAX_STATUSES));
+        let missing_at_end = pending.clone().rev().take_while(|arrival| arrival.is_none()).count();
+        let told = pending.len() - missing_at_end;
         let observed = Observed {
             feedback_count: self.feedback_count,
             base_sequence: self.report_from as u16,
-            arrivals: arrivals.get(..count).unwrap_or_default(),
+            arrivals: pending.take(told).map(|arrival| arrival.map(Arrival::micros)),
         };
         let Ok(covered) = writer.transport_feedback(sender_ssrc, media_ssrc, &observed) else {
             self.since = Some(now);

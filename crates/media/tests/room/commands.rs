@@ -301,7 +301,7 @@ impl Play {
     fn feedback(&mut self, person: u32, first: u16, mask: u64) {
         let micros = self.now.saturating_duration_since(self.start).as_micros() as u64;
         let arrivals: Vec<_> = (0..64).map(|bit| (mask >> bit & 1 == 1).then_some(micros + bit * 500)).collect();
-        let observed = Observed { feedback_count: 0, base_sequence: first, arrivals: &arrivals };
+        let observed = Observed { feedback_count: 0, base_sequence: first, arrivals: arrivals.iter().copied() };
         let mut buffer = [0; 1_000];
         let mut writer = Writer::new(&mut buffer);
         writer.transport_feedback(1, 7_000 + 10 * person, &observed).unwrap();

@@ -192,13 +192,21 @@ impl Iterator for Arrivals<'_> {
 
 /// What a message says of a run of packets.
 #[derive(Clone, Copy, Debug)]
-pub struct Observed<'a> {
+pub struct Observed<I> {
     /// Counts messages.
     pub feedback_count: u8,
     /// Number of the first packet.
     pub base_sequence: u16,
-    /// For each packet from the first on: when it arrived, in microseconds since any fixed instant, or `None`.
-    pub arrivals: &'a [Option<u64>],
+    /// For each packet from the first on: when it arrived, in microseconds since any fixed instant, or `None`. Walked several
+    /// times.
+    pub arrivals: I,
+}
+
+impl<I: Iterator<Item = Option<u64>> + Clone> Observed<I> {
+    /// When the first packet came of those that one message can describe.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.arrivals.clone().take(MAX_STATUSES).flatten().next()
+    }
 }
 
 fn ticks(micros: u64) -> i64 {
@@ -213,13 +221,16 @@ fn delta(previous: i64, arrival: i64) -> Option<(u8, i16)> {
 
 /// Writes everything after the two SSRCs; returns how many statuses went in: fewer than asked when an arrival is too far
 /// from the one before it (8 s), and at most [`MAX_STATUSES`]. Zero, and nothing written, when nothing was received.
-pub(crate) fn write(observed: &Observed<'_>, cursor: &mut Cursor<'_>) -> Result<usize, BufferFull> {
+pub(crate) fn write<I>(observed: &Observed<I>, cursor: &mut Cursor<'_>) -> Result<usize, BufferFull>
+where
+    I: Iterator<Item = Option<u64>> + Clone,
+{
     let mut symbols = [NOT_RECEIVED; MAX_STATUSES];
-    let Some(first) = observed.arrivals.iter().take(MAX_STATUSES).find_map(|&arrival| arrival) else { return Ok(0) };
+    let Some(first) = observed.first() else { return Ok(0) };
     let reference = ticks(first).div_euclid(REFERENCE_TICKS);
     let mut previous = reference * REFERENCE_TICKS;
     let mut count = 0;
-    for (symbol, arrival) in symbols.iter_mut().zip(observed.arrivals) {
+    for (symbol, arrival) in symbols.iter_mut().zip(observed.arrivals.clone()) {
         if let Some(arrival) = arrival.map(ticks) {
             let Some((kind, _)) = delta(previous, arrival) else { break };
             *symbol = kind;
@@ -231,7 +242,7 @@ pub(crate) fn write(observed: &Observed<'_>, cursor: &mut Cursor<'_>) -> Result<
     cursor.put_u16(count as u16)?;
     cursor.put_u32((reference as u32) << 8 | u32::from(observed.feedback_count))?;
     write_chunks(symbols.get(..count).unwrap_or_default(), cursor)?;
-    write_deltas(reference, observed.arrivals.get(..count).unwrap_or_default(), cursor)?;
+    write_deltas(reference, observed.arrivals.clone().take(count), cursor)?;
     Ok(count)
 }
 
@@ -255,9 +266,13 @@ fn write_chunks(mut symbols: &[u8], cursor: &mut Cursor<'_>) -> Result<(), Buffe
     Ok(())
 }
 
-fn write_deltas(reference: i64, arrivals: &[Option<u64>], cursor: &mut Cursor<'_>) -> Result<(), BufferFull> {
+fn write_deltas(
+    reference: i64,
+    arrivals: impl Iterator<Item = Option<u64>>,
+    cursor: &mut Cursor<'_>,
+) -> Result<(), BufferFull> {
     let mut previous = reference * REFERENCE_TICKS;
-    for arrival in arrivals.iter().flatten().copied().map(ticks) {
+    for arrival in arrivals.flatten().map(ticks) {
         match delta(previous, arrival) {
             Some((SMALL, delta)) => cursor.put_u8(delta as u8)?,
             Some((_, delta)) => cursor.put_u16(delta as u16)?,

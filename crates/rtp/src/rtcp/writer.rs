@@ -140,13 +140,16 @@ impl<'a> Writer<'a> {
 
     /// Transport-wide feedback. Returns how many of `observed.arrivals` the message covers; call again with the rest. Zero,
     /// and no message, when none of the first [`transport::MAX_STATUSES`] was received.
-    pub fn transport_feedback(
+    pub fn transport_feedback<I>(
         &mut self,
         sender_ssrc: u32,
         media_ssrc: u32,
-        observed: &Observed<'_>,
-    ) -> Result<usize, BufferFull> {
-        if observed.arrivals.iter().take(transport::MAX_STATUSES).all(Option::is_none) {
+        observed: &Observed<I>,
+    ) -> Result<usize, BufferFull>
+    where
+        I: Iterator<Item = Option<u64>> + Clone,
+    {
+        if observed.first().is_none() {
             return Ok(0);
         }
         let mut covered = 0;
