@@ -48,7 +48,7 @@ struct Served {
 
 /// A call that a worker makes into its shard.
 enum Call<'a> {
-    Receive { from: SocketAddr, to: SocketAddr, datagram: &'a mut [u8] },
+    Receive { from: SocketAddr, to: SocketAddr, run: &'a mut [u8], stride: usize },
     LetTimePass,
     Transmit,
 }
@@ -67,7 +67,7 @@ impl Served {
 
     fn perform(&mut self, now: Instant, call: Call<'_>) -> bool {
         match call {
-            Call::Receive { from, to, datagram } => self.shard.handle_datagram(now, from, to, datagram),
+            Call::Receive { from, to, run, stride } => self.shard.handle_run(now, from, to, run, stride),
             Call::LetTimePass => self.shard.handle_timeout(now),
             Call::Transmit => return self.shard.poll_transmit(now, &mut self.outbox),
         }
@@ -277,11 +277,11 @@ impl Scene {
         let mut busy = Duration::ZERO;
         loop {
             let began = Instant::now();
-            let heard = self.said.len();
-            for _ in 0..heard {
-                let Some((index, mut datagram)) = self.said.pop_front() else { break };
-                let from = self.callers[index].seat.address;
-                self.served.call(now, Call::Receive { from, to: self.local, datagram: &mut datagram });
+            let mut said = std::mem::take(&mut self.said);
+            while let Some((index, mut run)) = said.pop_front() {
+                let (from, stride) = (self.callers[index].seat.address, run.len());
+                take_equals(&mut said, index, &mut run);
+                self.served.call(now, Call::Receive { from, to: self.local, run: &mut run, stride });
             }
             let more = self.served.call(now, Call::Transmit);
             busy += began.elapsed();
@@ -324,5 +324,13 @@ impl Scene {
         }
         while self.served.shard.poll_session_event().is_some() {}
         any
+    }
+}
+
+/// Appends what is said next as the kernel does (GRO): datagrams of the same size from the same client come as one run.
+fn take_equals(said: &mut VecDeque<(usize, Vec<u8>)>, index: usize, run: &mut Vec<u8>) {
+    let stride = run.len();
+    while let Some((_, next)) = said.pop_front_if(|(other, next)| *other == index && next.len() == stride) {
+        run.extend(next);
     }
 }

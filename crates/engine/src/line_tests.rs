@@ -30,6 +30,11 @@ impl GuardedLineTests {
         let _ = reply.send(answer.unwrap_or(Err(LineTestRefusal::Offer)));
     }
 
+    /// None runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tests.is_idle()
+    }
+
     /// Takes a datagram if it is for a test; `false`: it is for the shard.
     pub(crate) fn take(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) -> bool {
         if !self.tests.owns(from, datagram) {

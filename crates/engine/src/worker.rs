@@ -244,13 +244,17 @@ impl Worker {
         let Self { sockets, buffers, shard, line_tests, .. } = self;
         let (Some(run), local) = (buffers.run(run), sockets[index].local()) else { return 0 };
         let to = SocketAddr::new(run.to.unwrap_or(local.ip()), local.port());
-        for datagram in run.bytes.chunks_mut(run.stride) {
-            if line_tests.take(now, run.from, to, datagram) {
-                continue;
-            }
-            if catch_unwind(AssertUnwindSafe(|| shard.handle_datagram(now, run.from, to, datagram))).is_err() {
+        let mut pass = |bytes: &mut [u8]| {
+            if catch_unwind(AssertUnwindSafe(|| shard.handle_run(now, run.from, to, bytes, run.stride))).is_err() {
                 shard.contain(now);
             }
+        };
+        if line_tests.is_idle() {
+            pass(run.bytes);
+        } else {
+            let all = run.bytes.chunks_mut(run.stride);
+            all.filter_map(|datagram| (!line_tests.take(now, run.from, to, datagram)).then_some(datagram))
+                .for_each(pass);
         }
         run.bytes.len().div_ceil(run.stride)
     }

@@ -162,6 +162,16 @@ impl Peer {
         handled
     }
 
+    /// Handles what came in where it is known to be media (RFC 7983: 128 to 191): it is opened in place, wherever it came
+    /// from.
+    pub fn handle_media<'a>(&mut self, now: Instant, datagram: &'a mut [u8]) -> Result<Incoming<'a>, DatagramDrop> {
+        let handled = self.open(now, datagram);
+        if let Err(drop) = handled {
+            self.counters.count(drop);
+        }
+        handled
+    }
+
     /// Seals the RTP packet in `buffer[..len]` in place and returns its new length: up to
     /// [`crate::srtp::MAX_OVERHEAD`] more, for which the buffer must have room.
     pub fn seal_rtp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SealError> {

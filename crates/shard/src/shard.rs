@@ -72,13 +72,34 @@ impl Shard {
         }
     }
 
-    /// Takes what came in at our address `to`. Media is opened in place.
+    /// Takes one datagram that came in at our address `to`: a run of one.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
-        self.culprit = None;
-        self.counters.datagrams_in += 1;
-        self.counters.bytes_in += datagram.len() as u64;
+        let stride = datagram.len();
+        self.handle_run(now, from, to, datagram, stride);
+    }
+
+    /// Takes datagrams that came together from one address, end to end, of `stride` bytes each but the last. Media is
+    /// opened in place, and whose it is is looked up once for all of it: a frame's packets come together.
+    pub fn handle_run(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, run: &mut [u8], stride: usize) {
+        let stride = stride.max(1);
+        self.counters.datagrams_in += run.len().div_ceil(stride) as u64;
+        self.counters.bytes_in += run.len() as u64;
+        let mut rest = run;
+        while !rest.is_empty() {
+            self.culprit = None;
+            let media = rest.chunks(stride).take_while(|one| DatagramKind::of(one) == DatagramKind::Media).count();
+            let (these, others) = rest.split_at_mut(rest.len().min(media.max(1) * stride));
+            if media > 0 {
+                self.handle_media(now, from, these, stride);
+            } else {
+                self.handle_other(now, from, to, these);
+            }
+            rest = others;
+        }
+    }
+
+    fn handle_other(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
         match DatagramKind::of(datagram) {
-            DatagramKind::Media => self.handle_media(now, from, to, datagram),
             DatagramKind::Stun => self.handle_stun(now, from, to, datagram),
             DatagramKind::Dtls => match self.peers.at(from) {
                 Some(peer) => {
@@ -86,30 +107,39 @@ impl Shard {
                 }
                 None => self.counters.drop(ShardDrop::UnknownAddress),
             },
-            DatagramKind::Unknown => self.counters.drop(ShardDrop::UnknownProtocol),
+            DatagramKind::Unknown | DatagramKind::Media => self.counters.drop(ShardDrop::UnknownProtocol),
         }
     }
 
-    fn handle_media(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &mut [u8]) {
-        let Some(peer) = self.peers.at(from) else { return self.counters.drop(ShardDrop::UnknownAddress) };
+    fn handle_media(&mut self, now: Instant, from: SocketAddr, run: &mut [u8], stride: usize) {
+        let datagrams = run.chunks_mut(stride);
+        let Some(peer) = self.peers.at(from) else {
+            return datagrams.for_each(|_| self.counters.drop(ShardDrop::UnknownAddress));
+        };
         let Some(slot) = self.peers.get_mut(peer) else { return };
-        let (room, participant) = (slot.room, slot.participant);
-        self.culprit = Some(Culprit::participant(room, participant));
-        let Ok(incoming) = slot.peer.handle_datagram(now, from, to, datagram) else { return };
-        let Some(room) = self.rooms.get_mut(room) else { return self.counters.drop(ShardDrop::NoRoom) };
-        // What is refused is counted by reason where it is refused.
-        match incoming {
-            Incoming::Rtp(packet) => {
-                let _ = room.media.handle_rtp(now, participant, packet);
+        let participant = slot.participant;
+        self.culprit = Some(Culprit::participant(slot.room, participant));
+        let mut room = self.rooms.get_mut(slot.room);
+        for datagram in datagrams {
+            let Ok(incoming) = slot.peer.handle_media(now, datagram) else { continue };
+            let Some(room) = &mut room else {
+                self.counters.drop(ShardDrop::NoRoom);
+                continue;
+            };
+            // What is refused is counted by reason where it is refused.
+            match incoming {
+                Incoming::Rtp(packet) => {
+                    let _ = room.media.handle_rtp(now, participant, packet);
+                }
+                Incoming::Rtcp(packet) => {
+                    let leg = room.participants.get(&participant).map(|one| one.transport.leg_of(peer));
+                    let Some(leg) = leg else { continue };
+                    let _ = room.media.handle_rtcp(now, participant, leg, packet);
+                }
+                Incoming::None => continue,
             }
-            Incoming::Rtcp(packet) => {
-                let leg = room.participants.get(&participant).map(|one| one.transport.leg_of(peer));
-                let Some(leg) = leg else { return };
-                let _ = room.media.handle_rtcp(now, participant, leg, packet);
-            }
-            Incoming::None => return,
+            room.queue(&mut self.dirty_rooms);
         }
-        room.queue(&mut self.dirty_rooms);
     }
 
     /// Checks carry the name of their peer; an address may be shared (two clients behind one relay) or new.

@@ -117,7 +117,10 @@ impl Peer {
         }
     }
 
-    fn open<'a>(&mut self, now: Instant, packet: &'a mut [u8]) -> Result<Incoming<'a>, DatagramDrop> {
+    pub(super) fn open<'a>(&mut self, now: Instant, packet: &'a mut [u8]) -> Result<Incoming<'a>, DatagramDrop> {
+        if self.phase == Phase::Closed {
+            return Err(DatagramDrop::Closed);
+        }
         let keys = self.keys.as_mut().ok_or(DatagramDrop::BeforeKeys)?;
         let is_rtcp = parlour_rtp::is_rtcp(packet);
         let len = if is_rtcp { keys.inbound.open_rtcp(packet)? } else { keys.inbound.open_rtp(packet)? };
