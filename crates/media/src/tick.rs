@@ -11,6 +11,22 @@ impl Tick {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::from(self.0.wrapping_sub(earlier.0)))
     }
+
+    /// Whether `earlier` was less than so long ago.
+    pub fn is_within(self, span: Span, earlier: Self) -> bool {
+        self.0.wrapping_sub(earlier.0) < span.0
+    }
+}
+
+/// How long something is kept, in ticks: compared for each packet, where a duration would have to be made first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span(u32);
+
+impl Span {
+    /// At least this long.
+    pub fn of(duration: Duration) -> Self {
+        Self(u32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX))
+    }
 }
 
 /// The instant from which ticks are counted.

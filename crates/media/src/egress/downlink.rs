@@ -23,7 +23,7 @@ use crate::egress::transport::TransportNumbers;
 use crate::error::ForwardDrop;
 use crate::narrow::Narrow;
 use crate::spec::DownlinkSpec;
-use crate::tick::Tick;
+use crate::tick::{Span, Tick};
 use crate::wire::BELOW_RTP;
 
 /// Sections of one connection that may carry something to it at a time. A stream that carries nothing any more keeps its
@@ -69,7 +69,7 @@ pub(crate) struct Downlink {
 pub(crate) struct Moment {
     pub now: Instant,
     pub tick: Tick,
-    pub keep: Duration,
+    pub keep: Span,
 }
 
 impl Downlink {

@@ -1,11 +1,9 @@
 //! What was sent on one stream in the last second, by outgoing sequence number: enough to write a packet again exactly.
 
-use std::time::Duration;
-
 use crate::egress::outgoing::Outgoing;
 use crate::inbound::Picture;
 use crate::ring::SequenceRing;
-use crate::tick::Tick;
+use crate::tick::{Span, Tick};
 
 const INITIAL: usize = 64;
 const MAX: usize = 1_024;
@@ -42,7 +40,7 @@ impl History {
     }
 
     /// Notes a packet as it is written.
-    pub fn record(&mut self, item: &Outgoing, filler: bool, transport: Option<u16>, now: Tick, keep: Duration) {
+    pub fn record(&mut self, item: &Outgoing, filler: bool, transport: Option<u16>, now: Tick, keep: Span) {
         let sent = Sent {
             publication: item.publication,
             layer: item.layer,
@@ -55,7 +53,7 @@ impl History {
             repeated: now,
             tries: 0,
         };
-        self.ring.insert(item.sequence, sent, |old| now.since(old.sent) < keep);
+        self.ring.insert(item.sequence, sent, |old| now.is_within(keep, old.sent));
         self.newest = self.newest.max(Some(item.sequence));
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::RtpDrop;
 use crate::ring::{Inserted, SequenceRing};
-use crate::tick::Tick;
+use crate::tick::{Span, Tick};
 
 /// The largest payload taken; a path carries less than 1,500 bytes.
 pub(crate) const MAX_PAYLOAD: usize = 1_500;
@@ -58,9 +58,12 @@ pub(crate) struct RepairCache {
     head: usize,
     /// Nothing before it is left.
     kept_from: u64,
+    /// What lies before it may be overwritten, `marks` are of what lies behind.
+    spent: u64,
     marks: VecDeque<Mark>,
     index: SequenceRing<Entry>,
     history: Duration,
+    span: Span,
     step: usize,
     max: usize,
 }
@@ -74,9 +77,11 @@ impl RepairCache {
             written: 0,
             head: 0,
             kept_from: 0,
+            spent: 0,
             marks: VecDeque::new(),
             index: SequenceRing::new(INDEX_INITIAL, INDEX_MAX),
             history,
+            span: Span::of(history),
             step,
             max: usize::try_from(size).unwrap_or(usize::MAX).max(step),
         }
@@ -90,8 +95,8 @@ impl RepairCache {
         self.reserve(payload.len(), now);
         // The cut to 32 bits is the wrap.
         let entry = Entry { position: self.written as u32, len: payload.len() as u16, arrived: now, kept };
-        let history = self.history;
-        match self.index.insert(sequence, entry, |old| now.since(old.arrived) < history) {
+        let span = self.span;
+        match self.index.insert(sequence, entry, |old| now.is_within(span, old.arrived)) {
             Inserted::Stored => {}
             Inserted::Duplicate => return Err(RtpDrop::Duplicate),
             Inserted::Late => return Err(RtpDrop::Late),
@@ -120,6 +125,8 @@ impl RepairCache {
     /// Nothing of what came so far is sent again.
     pub fn forget(&mut self) {
         self.kept_from = self.written;
+        self.spent = self.written;
+        self.marks.clear();
     }
 
     /// Bytes set aside.
@@ -151,18 +158,13 @@ impl RepairCache {
             let skipped = if len > left { left } else { 0 };
             let end = self.written + (skipped + len) as u64;
             let overwritten = end.saturating_sub(self.bytes.len() as u64);
-            if self.bytes.len() < len || self.bytes.len() < self.max && self.is_wanted(overwritten, now) {
+            if self.bytes.len() < len || overwritten > self.spent && self.is_wanted(overwritten, now) {
                 self.resize(self.grown(now).min(self.max), self.oldest());
                 continue;
             }
             if skipped > 0 {
                 self.written += skipped as u64;
                 self.head = 0;
-            }
-            while self.marks.front().is_some_and(|mark| self.whole(mark.end) <= overwritten) {
-                self.marks.pop_front();
-            }
-            if skipped > 0 {
                 self.shrink(now);
             }
             return;
@@ -176,20 +178,33 @@ impl RepairCache {
         let span = self.marks.front().map_or(Duration::ZERO, |mark| now.since(mark.newest));
         let whole = self.history.as_secs_f64() / span.as_secs_f64().max(0.001);
         // Age is known by the mark, so the last one is had twice.
-        let needed = ((self.written - self.oldest()) as f64 * whole) as usize + self.step / MARKS_PER_STEP;
+        let live = self.written - self.oldest().max(self.spent);
+        let needed = (live as f64 * whole) as usize + self.step / MARKS_PER_STEP;
         needed.clamp(len + self.step, len + len / 2 + self.step).next_multiple_of(self.step)
     }
 
-    /// Whether something before `position` is here and younger than the history.
-    fn is_wanted(&self, position: u64, now: Tick) -> bool {
-        let newest = self.marks.iter().find(|mark| self.whole(mark.end) >= position).map(|mark| mark.newest);
-        position > self.oldest() && newest.is_none_or(|newest| now.since(newest) < self.history)
+    /// Whether something before `position` is younger than the history, and may be kept by growing. What may not is spent.
+    fn is_wanted(&mut self, position: u64, now: Tick) -> bool {
+        self.expire(now);
+        let may_grow = self.bytes.len() < self.max;
+        while !may_grow && self.marks.front().is_some_and(|mark| self.whole(mark.end) <= position) {
+            self.marks.pop_front();
+        }
+        may_grow && position > self.spent
+    }
+
+    /// Notes what has become older than the history.
+    fn expire(&mut self, now: Tick) {
+        while let Some(mark) = self.marks.front().filter(|mark| !now.is_within(self.span, mark.newest)) {
+            self.spent = self.whole(mark.end);
+            self.marks.pop_front();
+        }
     }
 
     /// A stream that got much slower gives back what it no longer needs.
     fn shrink(&mut self, now: Tick) {
-        let old = self.marks.iter().take_while(|mark| now.since(mark.newest) >= self.history).last();
-        let from = old.map_or(self.oldest(), |mark| self.whole(mark.end));
+        self.expire(now);
+        let from = self.oldest().max(self.spent);
         let needed = (self.written - from) as usize + 2 * self.step;
         if needed <= self.bytes.len() / 2 {
             self.resize(needed, from);
@@ -208,12 +223,13 @@ impl RepairCache {
         self.bytes = bytes;
         self.head = if live == len { 0 } else { live };
         self.kept_from = from;
+        self.spent = self.spent.max(from);
     }
 
     /// Notes how old what was written up to here is.
     fn mark(&mut self, now: Tick) {
         let before = self.marks.len().checked_sub(2).and_then(|before| self.marks.get(before));
-        let span = self.written - before.map_or(0, |mark| self.whole(mark.end));
+        let span = self.written - before.map_or(self.spent, |mark| self.whole(mark.end));
         let mark = Mark { end: self.written as u32, newest: now };
         match self.marks.back_mut() {
             Some(last) if last.newest == now || span < (self.step / MARKS_PER_STEP) as u64 => *last = mark,

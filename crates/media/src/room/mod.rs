@@ -39,7 +39,7 @@ use crate::room::uplinks::Uplinks;
 use crate::room::wake::Wake;
 use crate::slots::Slots;
 use crate::spec::{DownlinkSpec, SubscriptionSpec, UplinkSpec};
-use crate::tick::Epoch;
+use crate::tick::{Epoch, Span};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -52,6 +52,8 @@ pub struct Room {
     config: MediaConfig,
     rng: ChaCha8Rng,
     epoch: Epoch,
+    /// For how long what was sent may be repeated.
+    keep: Span,
     participants: Slots<ParticipantKey, Participant>,
     publications: Slots<PublicationKey, Publication>,
     edges: BTreeSet<Edge>,
@@ -78,6 +80,7 @@ impl Room {
             config: config.clone(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             epoch: Epoch::new(now),
+            keep: Span::of(config.repair_history),
             participants: Slots::new(),
             publications: Slots::new(),
             edges: BTreeSet::new(),

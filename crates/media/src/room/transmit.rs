@@ -69,7 +69,7 @@ impl Room {
             let encoding = publication.encoding(item.layer).ok_or(ForwardDrop::Expired)?;
             let (kept, _, payload) = encoding.cache.get(item.incoming).ok_or(ForwardDrop::Expired)?;
             let cached = Cached { kept, payload, codec: publication.codec() };
-            let moment = Moment { now, tick: self.epoch.tick(now), keep: self.config.repair_history };
+            let moment = Moment { now, tick: self.epoch.tick(now), keep: self.keep };
             downlink.write(item, cached, moment, &mut self.lines, buffer)?
         };
         self.counters.packets_out += 1;
