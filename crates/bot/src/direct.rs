@@ -1,7 +1,7 @@
 //! Bots, simulated links and a real worker in one virtual time: no WebSocket, no socket, no clock.
 //!
-//! Signalling takes no time here: commands are handed to the [`Shard`] and its events to the bots at once. Datagrams
-//! take the way of the [`Network`].
+//! Signalling takes no time here, unless a bot is given a delay: commands are handed to the [`Shard`] and its events to
+//! the bots at once. Datagrams take the way of the [`Network`].
 
 mod participant;
 
@@ -369,8 +369,10 @@ impl World {
     }
 
     fn next_event(&self) -> Option<Instant> {
-        let bots = self.bots.iter().filter(|bot| !bot.gone).filter_map(|bot| bot.endpoint.poll_timeout()).min();
-        [self.network.next_event(), self.shard.poll_timeout(), bots].into_iter().flatten().min()
+        let there = || self.bots.iter().filter(|bot| !bot.gone);
+        let bots = there().filter_map(|bot| bot.endpoint.poll_timeout()).min();
+        let signalling = there().filter_map(DirectBot::next_signal).min();
+        [self.network.next_event(), self.shard.poll_timeout(), bots, signalling].into_iter().flatten().min()
     }
 
     fn step(&mut self) {

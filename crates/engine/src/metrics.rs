@@ -162,6 +162,7 @@ impl Shared {
         raise(&self.packets, &["rtcp", "out"], all.sum(|one| one.totals.media.rtcp_out));
         raise(&self.data, &["sent"], all.sum(|one| one.shard.data_out));
         raise(&self.data, &["dropped"], all.sum(|one| one.shard.data_dropped));
+        raise(&self.data, &["withheld"], all.sum(|one| one.shard.data_withheld));
         self.refresh_repairs(&all);
         self.refresh_life(&all);
         self.refresh_drops(&all);

@@ -217,6 +217,8 @@ pub enum Action {
     },
     /// Data that arrived from this participant, checked and stamped, to go on to others.
     SendData(OutgoingData),
+    /// The client has everything it was told before the [`crate::Event::Acknowledge`] of this number.
+    Acknowledge(u32),
     /// After a resume: what the client still has.
     SyncState(SyncState),
     /// Its line was tested before it came in. Never asked for by a client: its connection says so on its behalf.
@@ -265,9 +267,15 @@ pub struct OutgoingData {
     pub channel: DataChannel,
     /// Only these; empty: everyone but the sender.
     pub destinations: Vec<Identity>,
+    /// Of the message that it was, or of the first piece of a stream. What a server key sends has none.
+    pub mark: AudienceMark,
     /// Encoded once for all receivers.
     pub payload: Bytes,
 }
+
+/// What a sender knew, when a message came in, of who is there: counted by the shard, and handed back to it unchanged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AudienceMark(pub u32);
 
 /// The two data channels of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

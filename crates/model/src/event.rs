@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::command::{DataChannel, Refusal};
+use crate::command::{AudienceMark, DataChannel, Refusal};
 use crate::id::{ParticipantSid, TrackCid, TrackSid};
 use crate::media::{Codec, Quality};
 use crate::participant::{ParticipantRecord, TrackRecord};
@@ -101,7 +101,12 @@ pub enum Event {
         channel: DataChannel,
         /// As it came.
         payload: Bytes,
+        /// To be handed back with it.
+        mark: AudienceMark,
     },
+    /// It should acknowledge, on the same ordered way, that it has everything it was told so far. Answered by
+    /// [`crate::command::Action::Acknowledge`].
+    Acknowledge(u32),
     /// The session's metadata or counts changed.
     SessionChanged(crate::command::SessionRecord),
     /// A numbered request succeeded.

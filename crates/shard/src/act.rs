@@ -131,6 +131,7 @@ impl RoomContext<'_> {
                 );
             }
             Action::SendData(data) => self.send_data(Some(key), &data),
+            Action::Acknowledge(number) => self.acknowledged(key, number),
             Action::SyncState(state) => return self.sync_state(key, state),
             Action::LineTested(hint) => self.room.media.set_line_hint(key, hint, self.now),
             Action::Leave => self.depart(key, LeaveReason::ClientInitiated),

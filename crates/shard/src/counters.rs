@@ -90,6 +90,8 @@ pub struct ShardCounters {
     pub data_out: u64,
     /// Data messages not passed on: no edge, no channel, or a full buffer.
     pub data_dropped: u64,
+    /// Data messages not passed on because their sender may not have known of the receiver when it sent them.
+    pub data_withheld: u64,
     /// Messages and descriptions not looked at, because one client sent too many.
     pub over_allowance: u64,
     /// For each participant the time from joining to the first packet of media, since last taken.

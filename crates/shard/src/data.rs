@@ -61,11 +61,12 @@ impl RoomContext<'_> {
 
     /// A message came in. Which channel it came on decides how it goes on.
     pub(crate) fn message_received(&mut self, key: ParticipantKey, channel: DataChannel, payload: Bytes) {
-        let allowed = self.room.participants.get(&key).is_some_and(|one| one.record.grants.data);
-        if allowed && self.affords_message(key) {
-            self.tell(key, Event::DataReceived { channel, payload });
-        } else {
-            self.counters.data_dropped += 1;
+        let now = self.now;
+        let allowed = self.participant(key).filter(|one| one.record.grants.data);
+        let mark = allowed.map(|one| one.audience.mark(one.line.signalling, now));
+        match mark.filter(|_| self.affords_message(key)) {
+            Some(mark) => self.tell(key, Event::DataReceived { channel, payload, mark }),
+            None => self.counters.data_dropped += 1,
         }
     }
 
@@ -80,8 +81,26 @@ impl RoomContext<'_> {
             .map(|one| one.key)
             .collect();
         for receiver in receivers {
-            self.send_along_edge(from, receiver, data.channel, &data.payload);
+            if self.is_meant_for(from, receiver, data) {
+                self.send_along_edge(from, receiver, data.channel, &data.payload);
+            } else {
+                self.counters.data_withheld += 1;
+            }
         }
+    }
+
+    /// Not if the sender's client may have sent it before it knew of the receiver. Whoever has no edge gets it in no case.
+    fn is_meant_for(&self, from: Option<ParticipantKey>, receiver: ParticipantKey, data: &OutgoingData) -> bool {
+        let Some(from) = from else { return true };
+        if !self.has_data_edge(from, receiver) {
+            return true;
+        }
+        let sender = self.room.participants.get(&from);
+        sender.is_some_and(|sender| sender.audience.means(receiver, data.mark, !data.destinations.is_empty()))
+    }
+
+    fn has_data_edge(&self, publisher: ParticipantKey, receiver: ParticipantKey) -> bool {
+        self.room.session.edges().contains(&Edge { publisher, receiver, medium: Medium::Data })
     }
 
     /// To one, if the session's edges allow it now.
@@ -92,8 +111,7 @@ impl RoomContext<'_> {
         channel: DataChannel,
         payload: &Bytes,
     ) {
-        let edge = |publisher| Edge { publisher, receiver, medium: Medium::Data };
-        let allowed = from.is_none_or(|publisher| self.room.session.edges().contains(&edge(publisher)));
+        let allowed = from.is_none_or(|publisher| self.has_data_edge(publisher, receiver));
         let Some(participant) = self.participant(receiver).filter(|_| allowed) else {
             self.counters.data_dropped += 1;
             return;

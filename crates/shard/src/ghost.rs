@@ -58,10 +58,12 @@ impl RoomContext<'_> {
         }
     }
 
-    /// What media may forward: the session's edges, and those of ghosts with the clients who still see them.
+    /// What media may forward: the session's edges but for those withheld, and those of ghosts with the clients who still
+    /// see them.
     pub(crate) fn table(&self) -> BTreeSet<Edge> {
         let session = &self.room.session;
         let mut table = session.edges().clone();
+        self.withheld().for_each(|edge| _ = table.remove(edge));
         for participant in self.room.participants.values() {
             let Some(ghost) = participant.ghost.as_ref().filter(|ghost| ghost.silent_from.is_some()) else { continue };
             let is_seen = |edge: &&Edge| {

@@ -11,6 +11,7 @@ use parlour_model::{
 use parlour_peer::ChannelId;
 use parlour_session::{JoinRequest, Loss};
 
+use crate::audience::Audience;
 use crate::demux::PeerKey;
 use crate::participant::{Announced, Line, Participant, Publishing, Receiving, Transport};
 use crate::room::RoomContext;
@@ -59,6 +60,7 @@ impl RoomContext<'_> {
             publishing: Publishing::default(),
             receiving: Receiving::new(join.auto_subscribe),
             known: BTreeMap::new(),
+            audience: Audience::default(),
             quality: None,
             awaits_media_since: Some(self.now),
             ghost: None,
@@ -67,7 +69,12 @@ impl RoomContext<'_> {
         self.room.participants.insert(key, Box::new(participant));
         self.room.media.add_participant(key, self.now);
         self.counters.joins += 1;
-        self.first_message(key)
+        let joined = self.first_message(key)?;
+        let circle = self.circle(key);
+        if let Some(participant) = self.participant(key) {
+            participant.audience.begin(circle.into_iter());
+        }
+        Ok(joined)
     }
 
     /// Signalling is back: the client is told everything anew.
@@ -80,7 +87,12 @@ impl RoomContext<'_> {
         participant.transport.open_offer = None;
         self.counters.resumes += 1;
         self.line_changed(key);
-        self.first_message(key)
+        let joined = self.first_message(key)?;
+        let (circle, now) = (self.circle(key), self.now);
+        if let Some(participant) = self.participant(key) {
+            participant.audience.told_anew(circle.into_iter(), now);
+        }
+        Ok(joined)
     }
 
     fn first_message(&mut self, key: ParticipantKey) -> Result<Joined, Refusal> {
@@ -197,6 +209,7 @@ impl RoomContext<'_> {
     pub(crate) fn check_deadlines(&mut self) {
         let now = self.now;
         self.silence_ghosts();
+        self.room.participants.values_mut().for_each(|one| one.audience.handle_timeout(now));
         let waited = |one: &Participant| one.publishing.waiting_offer.is_some_and(|offer| offer.until <= now);
         for key in self.those(waited) {
             self.answer_waiting_offer(key);

@@ -6,6 +6,7 @@
 
 mod act;
 mod allowance;
+mod audience;
 mod config;
 mod contain;
 mod counters;

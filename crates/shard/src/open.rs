@@ -72,6 +72,7 @@ impl Shard {
             next_quality: clock.now + QUALITY_INTERVAL,
             edges: BTreeSet::new(),
             edges_version: 0,
+            withholds: false,
             queued: false,
             media_due: None,
             faults: 0,

@@ -10,6 +10,7 @@ use parlour_model::{
 };
 use parlour_peer::ChannelId;
 
+use crate::audience::Audience;
 use crate::data::EarlyMessages;
 use crate::demux::PeerKey;
 use crate::ghost::Ghost;
@@ -25,6 +26,8 @@ pub(crate) struct Participant {
     pub(crate) receiving: Receiving,
     /// Whom its client knows of, and in which version. What it is told next is the difference to whom it may know of.
     pub(crate) known: BTreeMap<ParticipantKey, Known>,
+    /// Since when its client knows of them.
+    pub(crate) audience: Audience,
     pub(crate) quality: Option<ConnectionQuality>,
     /// Since when it waits for the first packet of anybody's media.
     pub(crate) awaits_media_since: Option<Instant>,
@@ -228,7 +231,8 @@ impl Participant {
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Instant> {
         let ghost = self.ghost.as_ref().and_then(|ghost| ghost.silent_from);
         let unoffered = self.publishing.announced.iter().filter_map(|one| one.offer_due);
-        self.publishing.waiting_offer.map(|offer| offer.until).into_iter().chain(ghost).chain(unoffered)
+        let waiting_offer = self.publishing.waiting_offer.map(|offer| offer.until);
+        waiting_offer.into_iter().chain(ghost).chain(unoffered).chain(self.audience.poll_timeout())
     }
 
     /// Something that others are told of has changed.

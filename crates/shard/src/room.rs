@@ -58,6 +58,8 @@ pub(crate) struct Room {
     pub(crate) edges: BTreeSet<Edge>,
     /// Of the session's edges that media has.
     pub(crate) edges_version: u64,
+    /// Edges of the session's were kept from media.
+    pub(crate) withholds: bool,
     /// Packets or events may wait in `media`.
     pub(crate) queued: bool,
     /// The timer that is set for `media`.

@@ -2,7 +2,7 @@
 //! knows and what it may know. This is the one place where news of a person leaves, and it asks the session.
 
 use parlour_model::command::SessionRecord;
-use parlour_model::{Event, ParticipantKey, ParticipantRecord, ParticipantState};
+use parlour_model::{Event, Identity, ParticipantKey, ParticipantRecord, ParticipantState};
 
 use crate::participant::Known;
 use crate::room::RoomContext;
@@ -16,7 +16,18 @@ impl RoomContext<'_> {
             if !updates.is_empty() {
                 self.tell(viewer, Event::Roster(updates));
             }
+            let now = self.now;
+            if let Some(number) = self.participant(viewer).and_then(|one| one.audience.ask(now)) {
+                self.tell(viewer, Event::Acknowledge(number));
+            }
         }
+    }
+
+    /// Of whom the client knows, by what it was told last.
+    pub(crate) fn circle(&self, viewer: ParticipantKey) -> Vec<(ParticipantKey, Identity)> {
+        let Some(participant) = self.room.participants.get(&viewer) else { return Vec::new() };
+        let others = participant.known.iter().filter(|(key, _)| **key != viewer);
+        others.map(|(key, known)| (*key, known.last.identity.clone())).collect()
     }
 
     /// What `viewer` has not been told, which from now on counts as told.
@@ -25,21 +36,33 @@ impl RoomContext<'_> {
         let mut visible = self.room.visible_to(viewer);
         visible.push(viewer);
 
-        let Some(mut known) = self.participant(viewer).map(|one| std::mem::take(&mut one.known)) else {
-            return Vec::new();
-        };
+        let now = self.now;
+        let Some(participant) = self.participant(viewer) else { return Vec::new() };
+        let mut known = std::mem::take(&mut participant.known);
+        let mut audience = std::mem::take(&mut participant.audience);
         let mut updates: Vec<_> =
             known.iter().filter(|(key, _)| !visible.contains(key)).map(|(_, known)| known.gone()).collect();
-        known.retain(|key, _| visible.contains(key));
+        known.retain(|key, _| {
+            let stays = visible.contains(key);
+            if !stays {
+                audience.gone(*key);
+            }
+            stays
+        });
         for key in visible {
             let Some(seen) = self.room.participants.get(&key) else { continue };
-            if known.get(&key).is_none_or(|known| known.version < seen.record.version) {
+            let before = known.get(&key);
+            if before.is_none_or(|known| known.version < seen.record.version) {
+                if before.is_none() && key != viewer {
+                    audience.told(key, &seen.record.identity, now);
+                }
                 known.insert(key, Known::of(&seen.record));
                 updates.push(seen.record.clone());
             }
         }
         if let Some(participant) = self.participant(viewer) {
             participant.known = known;
+            participant.audience = audience;
         }
         updates
     }

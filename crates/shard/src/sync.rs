@@ -3,7 +3,7 @@
 //! of what no longer flows.
 
 use parlour_model::session::{MuteTarget, SessionEvent};
-use parlour_model::{ParticipantKey, TrackSid};
+use parlour_model::{Edge, Medium, ParticipantKey, TrackSid};
 
 use crate::publication::medium_of;
 use crate::room::RoomContext;
@@ -69,14 +69,35 @@ impl RoomContext<'_> {
     fn open_edges(&mut self) {
         if self.is_table_stale() {
             self.room.edges = self.table();
+            let withholds = self.withheld().next().is_some();
+            self.room.withholds = withholds;
             self.room.edges_version = self.room.session.edges_version();
             self.room.media.set_edges(&self.room.edges, self.now);
         }
     }
 
-    /// Ghosts' edges come and go without the session's.
+    /// Ghosts' edges come and go without the session's, and so do those that wait for a client to know of them.
     fn is_table_stale(&self) -> bool {
         self.room.edges_version != self.room.session.edges_version()
+            || self.room.withholds
             || self.room.participants.values().any(|one| one.ghost.is_some())
+    }
+
+    /// Edges of sound and picture along which nothing goes yet: what is under way was said before its sender knew who
+    /// hears it.
+    pub(crate) fn withheld(&self) -> impl Iterator<Item = &Edge> {
+        let edges = self.room.session.edges().iter().filter(|edge| edge.medium != Medium::Data);
+        edges.filter(|edge| {
+            let publisher = self.room.participants.get(&edge.publisher);
+            publisher.is_some_and(|one| one.audience.withholds_media(edge.receiver))
+        })
+    }
+
+    /// A client has what it was told.
+    pub(crate) fn acknowledged(&mut self, key: ParticipantKey, number: u32) {
+        let now = self.now;
+        if let Some(participant) = self.participant(key) {
+            participant.audience.acknowledged(number, now);
+        }
     }
 }

@@ -3,13 +3,16 @@
 //! Who receives them is decided by the session's edges, not here. RPC, text and byte streams and encrypted messages
 //! are forwarded like any other.
 
+mod streams;
+
 use bytes::Bytes;
 use livekit_protocol as proto;
 use livekit_protocol::data_packet::Value;
-use parlour_model::command::{DataChannel, OutgoingData};
+use parlour_model::command::{AudienceMark, DataChannel, OutgoingData};
 use parlour_model::{Bitrate, Identity, ParticipantSid, TrackSid};
 use prost::Message as _;
 
+use self::streams::Streams;
 use crate::config::MAX_DATA_PACKET;
 use crate::metrics::Drop as Reason;
 use crate::translate::roster::View;
@@ -23,11 +26,12 @@ pub(crate) struct DataStamp {
     sid: ParticipantSid,
     identity: Identity,
     last_reliable: u32,
+    streams: Streams,
 }
 
 impl DataStamp {
     pub(crate) fn new(sid: ParticipantSid, identity: Identity) -> Self {
-        Self { sid, identity, last_reliable: 0 }
+        Self { sid, identity, last_reliable: 0, streams: Streams::default() }
     }
 
     /// The number of the last reliable message that arrived: what is later, the client sends again after a resume.
@@ -35,10 +39,10 @@ impl DataStamp {
         self.last_reliable
     }
 
-    /// Makes a message from this participant ready for the others.
+    /// Makes a message from this participant ready for the others: where it came in, and what its sender knew by then.
     pub(crate) fn outgoing(
         &mut self,
-        channel: DataChannel,
+        (channel, mark): (DataChannel, AudienceMark),
         payload: &Bytes,
         view: &View,
     ) -> Result<OutgoingData, Reason> {
@@ -52,9 +56,10 @@ impl DataStamp {
             }
             self.last_reliable = packet.sequence;
         }
+        let mark = self.streams.mark_of(packet.value.as_ref(), mark)?;
         let destinations = take_destinations(&mut packet, view)?;
         self.stamp(&mut packet, channel)?;
-        Ok(OutgoingData { channel, destinations, payload: Bytes::from(packet.encode_to_vec()) })
+        Ok(OutgoingData { channel, destinations, mark, payload: Bytes::from(packet.encode_to_vec()) })
     }
 
     #[allow(deprecated)] // older SDKs read the old fields
@@ -122,6 +127,8 @@ mod tests {
 
     use super::*;
 
+    const RELIABLE: (DataChannel, AudienceMark) = (DataChannel::Reliable, AudienceMark(0));
+
     fn stamp() -> DataStamp {
         DataStamp::new(ParticipantSid::from("PA_me"), Identity::from("me"))
     }
@@ -137,7 +144,7 @@ mod tests {
     }
 
     fn send(stamp: &mut DataStamp, packet: &proto::DataPacket) -> Result<(OutgoingData, proto::DataPacket), Reason> {
-        let out = stamp.outgoing(DataChannel::Reliable, &packet.encode_to_vec().into(), &View::default())?;
+        let out = stamp.outgoing(RELIABLE, &packet.encode_to_vec().into(), &View::default())?;
         let packet = proto::DataPacket::decode(out.payload.as_ref()).unwrap();
         Ok((out, packet))
     }
@@ -203,7 +210,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
-            let _ = stamp().outgoing(DataChannel::Reliable, &bytes.into(), &View::default());
+            let _ = stamp().outgoing(RELIABLE, &bytes.into(), &View::default());
         }
     }
 }

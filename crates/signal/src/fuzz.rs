@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use livekit_protocol as proto;
-use parlour_model::command::DataChannel;
+use parlour_model::command::{AudienceMark, DataChannel};
 use parlour_model::{Identity, ParticipantSid};
 use prost::Message as _;
 
@@ -49,7 +49,11 @@ pub fn data_packet(bytes: &[u8]) {
     let (sid, identity) = (ParticipantSid::from("PA_me"), Identity::from("me"));
     for channel in [DataChannel::Reliable, DataChannel::Lossy] {
         let mut stamp = DataStamp::new(sid.clone(), identity.clone());
-        let Ok(out) = stamp.outgoing(channel, &Bytes::copy_from_slice(bytes), &View::default()) else { continue };
+        let Ok(out) =
+            stamp.outgoing((channel, AudienceMark::default()), &Bytes::copy_from_slice(bytes), &View::default())
+        else {
+            continue;
+        };
         assert!(out.destinations.len() <= MAX_DESTINATIONS);
         let packet = proto::DataPacket::decode(out.payload.as_ref()).unwrap_or_default();
         assert_eq!((packet.participant_sid.as_str(), packet.participant_identity.as_str()), ("PA_me", "me"));

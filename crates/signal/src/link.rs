@@ -9,7 +9,7 @@ use std::sync::Arc;
 use livekit_protocol as proto;
 use livekit_protocol::signal_response::Message as Response;
 use parlour_engine::EventStream;
-use parlour_model::command::{Action, DataChannel, Joined, OutgoingData, Topology};
+use parlour_model::command::{Action, AudienceMark, DataChannel, Joined, OutgoingData, Topology};
 use parlour_model::{Bitrate, Command, Event, Identity, LeaveReason, ParticipantSid, SessionId, TrackSid};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -22,7 +22,7 @@ use crate::metrics::{Close, Drop as Reason};
 use crate::refresh::Refresh;
 use crate::service::{LinkAddress, Registration, Shared};
 use crate::simulate::ResumeTrap;
-use crate::socket::Wire;
+use crate::socket::{Received, Wire};
 use crate::token::Claims;
 use crate::translate::request::{self, Invalid, Request};
 use crate::translate::roster::View;
@@ -97,7 +97,7 @@ enum Wake {
     Event(Option<Event>),
     Attached(Attachment),
     Relocate(Relocation),
-    Request(Option<proto::signal_request::Message>),
+    Received(Option<Received>),
     RefreshDue,
     SpeechOver,
     Stopping(StopAdvice),
@@ -196,8 +196,12 @@ impl Link {
             Wake::Event(None) => self.handle_event(Event::Leave(LeaveReason::MustRejoin)),
             Wake::Attached(attachment) => self.handle_attachment(attachment).await,
             Wake::Relocate(relocation) => self.relocate(relocation),
-            Wake::Request(Some(message)) => self.handle_request(message),
-            Wake::Request(None) => {
+            Wake::Received(Some(Received::Request(message))) => self.handle_request(*message),
+            Wake::Received(Some(Received::Acknowledged(number))) => {
+                self.act(Action::Acknowledge(number));
+                Flow::On
+            }
+            Wake::Received(None) => {
                 self.wire = None;
                 Flow::On
             }
@@ -221,7 +225,7 @@ impl Link {
             }
             Some(attachment) = self.attachments.recv() => Wake::Attached(attachment),
             event = self.events.recv() => Wake::Event(event),
-            message = receive(&mut self.wire), if attached => Wake::Request(message),
+            message = receive(&mut self.wire), if attached => Wake::Received(message),
             // After the line above, which tells whether the client still hears us.
             Some(relocation) = self.relocations.recv() => Wake::Relocate(relocation),
             () = sleep_until(due), if attached => Wake::RefreshDue,
@@ -230,8 +234,8 @@ impl Link {
     }
 
     fn handle_event(&mut self, event: Event) -> Flow {
-        if let Event::DataReceived { channel, payload } = event {
-            match self.data.outgoing(channel, &payload, &self.view) {
+        if let Event::DataReceived { channel, payload, mark } = event {
+            match self.data.outgoing((channel, mark), &payload, &self.view) {
                 Ok(data) => self.act(Action::SendData(data)),
                 Err(reason) => self.shared.metrics.dropped(reason),
             }
@@ -239,6 +243,10 @@ impl Link {
         }
         if let Event::NarrowSpeech { track, most } = &event {
             self.ask_for_speech(track, *most);
+            return Flow::On;
+        }
+        if let Event::Acknowledge(number) = event {
+            self.ask_acknowledgement(number);
             return Flow::On;
         }
         if let Event::Roster(records) = &event
@@ -295,6 +303,7 @@ impl Link {
         let command = Command::SendData(OutgoingData {
             channel: DataChannel::Reliable,
             destinations: vec![self.who.identity.clone()],
+            mark: AudienceMark::default(),
             payload: speech_limit(track, most),
         });
         if self.shared.engine.post(&self.who.session, command).is_err() {
@@ -321,6 +330,13 @@ impl Link {
         }
     }
 
+    /// Whoever is away is asked anew when it is back.
+    fn ask_acknowledgement(&mut self, number: u32) {
+        if self.wire.as_ref().is_some_and(|wire| wire.ask_acknowledgement(number).is_err()) {
+            self.vanish(Close::Slow);
+        }
+    }
+
     fn refresh_token(&mut self) -> Flow {
         if let Some(token) = self.refresh.next(&self.shared.config.keys) {
             self.send(Response::RefreshToken(token));
@@ -336,7 +352,7 @@ impl Link {
     }
 }
 
-async fn receive(wire: &mut Option<Wire>) -> Option<proto::signal_request::Message> {
+async fn receive(wire: &mut Option<Wire>) -> Option<Received> {
     match wire {
         Some(wire) => wire.receive().await,
         None => std::future::pending().await,

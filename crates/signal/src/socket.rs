@@ -27,10 +27,18 @@ const REQUEST_PAUSE: Duration = Duration::from_millis(20);
 /// How long the last frames may take.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 
-/// A request and how it was written.
-pub(crate) struct Inbound {
-    pub(crate) message: proto::signal_request::Message,
-    pub(crate) format: Format,
+/// What a client said.
+pub(crate) enum Inbound {
+    /// A request and how it was written.
+    Request(Box<proto::signal_request::Message>, Format),
+    /// It has everything that was sent before the ping of this number.
+    Acknowledged(u32),
+}
+
+/// What the link gets of it.
+pub(crate) enum Received {
+    Request(Box<proto::signal_request::Message>),
+    Acknowledged(u32),
 }
 
 /// The link's end. Dropping it sends what is queued and closes.
@@ -92,7 +100,10 @@ impl Wire {
     /// Queues a message. On overflow the caller cuts the wire: a client that does not read gets no later message
     /// either, as it would have missed one in between.
     pub(crate) fn send(&self, message: proto::signal_response::Message) -> Result<(), Overflow> {
-        let frame = wire::encode(message, self.format);
+        self.queue(wire::encode(message, self.format))
+    }
+
+    fn queue(&self, frame: Frame) -> Result<(), Overflow> {
         let size = size_of_frame(&frame);
         if self.queued.fetch_add(size, Ordering::Relaxed) + size > self.most_bytes {
             return Err(Overflow);
@@ -105,11 +116,21 @@ impl Wire {
         }
     }
 
-    /// The next request; `None` when the socket is gone.
-    pub(crate) async fn receive(&mut self) -> Option<proto::signal_request::Message> {
-        let inbound = self.inbound.recv().await?;
-        self.format = inbound.format;
-        Some(inbound.message)
+    /// Asks for an acknowledgement of all that was sent so far: a ping, which every client answers (RFC 6455 5.5.2) behind
+    /// what came before it, and which says nothing to the page or program above.
+    pub(crate) fn ask_acknowledgement(&self, number: u32) -> Result<(), Overflow> {
+        self.queue(Frame::Ping(bytes::Bytes::copy_from_slice(&number.to_be_bytes())))
+    }
+
+    /// What comes next; `None` when the socket is gone.
+    pub(crate) async fn receive(&mut self) -> Option<Received> {
+        Some(match self.inbound.recv().await? {
+            Inbound::Request(message, format) => {
+                self.format = format;
+                Received::Request(message)
+            }
+            Inbound::Acknowledged(number) => Received::Acknowledged(number),
+        })
     }
 
     /// Ends the connection without a word.
@@ -177,13 +198,19 @@ impl Reader<'_> {
             let (decoded, format) = match &frame {
                 Frame::Binary(bytes) => (wire::decode_binary(bytes), Format::Binary),
                 Frame::Text(text) => (wire::decode_json(text.as_str()), Format::Json),
-                Frame::Ping(_) | Frame::Pong(_) => continue,
+                Frame::Pong(bytes) => {
+                    if let Ok(number) = bytes.as_ref().try_into() {
+                        self.hand_on(Inbound::Acknowledged(u32::from_be_bytes(number))).await;
+                    }
+                    continue;
+                }
+                Frame::Ping(_) => continue,
                 Frame::Close(_) => return Close::Client,
             };
             match decoded {
                 Err(_) => return Close::Junk,
                 Ok(None) => self.metrics.dropped(Reason::UnsupportedRequest),
-                Ok(Some(message)) => self.hand_on(Inbound { message, format }).await,
+                Ok(Some(message)) => self.hand_on(Inbound::Request(Box::new(message), format)).await,
             }
         }
     }

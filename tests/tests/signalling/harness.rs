@@ -172,6 +172,11 @@ impl Client {
         self.socket.send(Frame::Binary(bytes.into())).await.unwrap();
     }
 
+    /// The next frame, of whatever kind.
+    pub async fn frame(&mut self) -> Frame {
+        timeout(PATIENCE, self.socket.next()).await.expect("the server is silent").unwrap().unwrap()
+    }
+
     /// The next message; `None` when the socket is closed.
     pub async fn next(&mut self) -> Option<Response> {
         loop {

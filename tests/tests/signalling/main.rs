@@ -13,6 +13,7 @@ use futures_util::SinkExt as _;
 use livekit_protocol as proto;
 use parlour_model::session::SessionPolicy;
 use parlour_signal::{Claims, Keys, Limits, StopAdvice};
+use prost::Message as _;
 use proto::DisconnectReason as Why;
 use proto::leave_request::Action as Advice;
 use proto::request_response::Reason;
@@ -38,6 +39,29 @@ async fn a_welcome_has_what_sdks_need() {
     assert_eq!(join.ice_servers[0].urls, ["stun:127.0.0.1:3478"]);
     assert!(!join.subscriber_primary && !join.enabled_publish_codecs.is_empty());
     assert_eq!(seen_by_bob.other_participants[0].identity, "ada");
+}
+
+/// What is sent before the acknowledgement is not for the newcomer: it must not be given before the news is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn news_of_a_newcomer_is_to_be_acknowledged_and_other_news_is_not() {
+    let server = Server::start().await;
+    let (mut ada, _) = server.join("s", "ada").await;
+    ada.send(rename(1, "alone".to_owned())).await;
+    let (mut asked, mut told) = (Vec::new(), 0);
+    let (_bob, _) = server.join("s", "bob").await;
+    while asked.is_empty() {
+        match ada.frame().await {
+            Frame::Binary(bytes) => {
+                let message = proto::SignalResponse::decode(bytes).unwrap().message;
+                let Some(Response::Update(update)) = message else { continue };
+                told += usize::from(update.participants.iter().any(|one| one.identity == "bob"));
+            }
+            Frame::Ping(number) if !number.is_empty() => asked.push(told),
+            _ => {}
+        }
+    }
+    assert_eq!(asked, [1], "behind the news of bob, and not before");
+    assert!(ada.is_answered().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 mod again;
 mod exit;
 mod hand_over;
+mod late_words;
 mod play;
 mod properties;
 mod receipt;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parlour_model::command::{Action, DataChannel, Joined, OutgoingData, Topology};
 use parlour_model::{
@@ -43,6 +43,8 @@ pub struct DirectBot {
     pub heard: Option<Vec<Vec<u8>>>,
     /// When and how large what reaches it is from now on, if somebody looks.
     pub arrivals: Option<Vec<(Instant, usize)>>,
+    /// How long its signalling takes, each way.
+    pub signalling_delay: Duration,
     /// What it is told from now on, if somebody looks.
     pub told: Option<Vec<(Instant, Event)>>,
     pub(super) session: SessionId,
@@ -53,6 +55,9 @@ pub struct DirectBot {
     me: ParticipantRecord,
     own: Vec<(String, Option<TrackSid>, usize)>,
     actions: VecDeque<Action>,
+    /// On their way to it, and from it.
+    news: VecDeque<(Instant, Event)>,
+    sent: VecDeque<(Instant, Action)>,
     next_cid: u32,
 }
 
@@ -80,6 +85,7 @@ impl DirectBot {
             media_datagrams: 0,
             heard: None,
             arrivals: None,
+            signalling_delay: Duration::ZERO,
             told: None,
             session,
             address,
@@ -89,6 +95,8 @@ impl DirectBot {
             me: joined.participant,
             own: Vec::new(),
             actions: VecDeque::new(),
+            news: VecDeque::new(),
+            sent: VecDeque::new(),
             next_cid: 0,
         })
     }
@@ -180,6 +188,30 @@ impl DirectBot {
         if self.left.is_some() {
             return None;
         }
+        self.hear_news(now);
+        while let Some(action) = self.next_action(now) {
+            // What the server's own signalling does takes no time.
+            if self.signalling_delay.is_zero() || matches!(action, Action::SendData(_)) {
+                return Some(action);
+            }
+            self.sent.push_back((now + self.signalling_delay, action));
+        }
+        self.sent.pop_front_if(|(due, _)| *due <= now).map(|(_, action)| action)
+    }
+
+    /// When something that is on its way arrives.
+    pub(super) fn next_signal(&self) -> Option<Instant> {
+        let (news, sent) = (self.news.front().map(|(due, _)| *due), self.sent.front().map(|(due, _)| *due));
+        news.into_iter().chain(sent).min()
+    }
+
+    fn hear_news(&mut self, now: Instant) {
+        while let Some((_, event)) = self.news.pop_front_if(|(due, _)| *due <= now) {
+            self.hear(event, now);
+        }
+    }
+
+    fn next_action(&mut self, now: Instant) -> Option<Action> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
@@ -213,6 +245,14 @@ impl DirectBot {
     }
 
     pub(super) fn handle_event(&mut self, event: Event, now: Instant) {
+        if self.signalling_delay.is_zero() || matches!(event, Event::DataReceived { .. }) {
+            self.hear(event, now);
+        } else {
+            self.news.push_back((now + self.signalling_delay, event));
+        }
+    }
+
+    fn hear(&mut self, event: Event, now: Instant) {
         if let Some(told) = &mut self.told {
             told.push((now, event.clone()));
         }
@@ -261,10 +301,11 @@ impl DirectBot {
                 }
             }
             // In a server, signalling stamps it in between.
-            Event::DataReceived { channel, payload } => {
-                let data = OutgoingData { channel, destinations: Vec::new(), payload };
+            Event::DataReceived { channel, payload, mark } => {
+                let data = OutgoingData { channel, destinations: Vec::new(), mark, payload };
                 self.actions.push_back(Action::SendData(data));
             }
+            Event::Acknowledge(number) => self.actions.push_back(Action::Acknowledge(number)),
             Event::Leave(reason) => self.left = Some(reason),
             _ => {}
         }

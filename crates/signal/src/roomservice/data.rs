@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use livekit_protocol as proto;
 use livekit_protocol::data_packet::{Kind, Value};
-use parlour_model::command::{DataChannel, OutgoingData};
+use parlour_model::command::{AudienceMark, DataChannel, OutgoingData};
 use parlour_model::{Command, Identity, Refusal, SessionId};
 use prost::Message as _;
 
@@ -35,7 +35,11 @@ pub(super) async fn send(
     if payload.len() > MAX_DATA_PACKET {
         return Err(TwirpError::invalid("the data is too long"));
     }
-    call.ask(&session, Command::SendData(OutgoingData { channel, destinations, payload })).await?;
+    call.ask(
+        &session,
+        Command::SendData(OutgoingData { channel, destinations, mark: AudienceMark::default(), payload }),
+    )
+    .await?;
     Ok(proto::SendDataResponse {})
 }
 

@@ -98,8 +98,7 @@ pub(crate) fn translate(event: Event, on_stop: StopAdvice) -> Option<Message> {
         }
         Event::Leave(reason) => leave::message(reason, on_stop),
         // Told in a data message (`data.rs`): the protocol has no word for it.
-        Event::NarrowSpeech { .. } => return None,
-        Event::DataReceived { .. } => return None,
+        Event::NarrowSpeech { .. } | Event::DataReceived { .. } | Event::Acknowledge(_) => return None,
     };
     Some(message)
 }
