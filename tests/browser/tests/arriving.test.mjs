@@ -206,8 +206,21 @@ test("a session held in text needs no devices, and its words pass no seal", asyn
   await sanders.says("Only you and Alex can read each other. Robin is on hold: sees and hears nobody.");
   await write(alex, "only for you");
   await reads(sanders, "only for you");
+  // What is begun in private and sent after it is not sent to more people unasked.
+  await alex.page.getByLabel("Write a message").fill("between us");
   await sanders.press("Back together");
   await robin.isInCall();
+  await write(robin, "here I am");
+  await Promise.all([reads(alex, "here I am"), reads(sanders, "here I am")]);
+  await alex.press("Send");
+  await alex.page.getByText("Robin came while you were writing and will read this too. Send it?").waitFor();
+  await alex.checkView("a question before more people read it");
+  await alex.press("Not yet");
+  assert.equal(await alex.page.getByLabel("Write a message").inputValue(), "between us");
+  await alex.press("Send");
+  await alex.press("Send to everybody here");
+  await Promise.all([reads(robin, "between us"), reads(sanders, "between us")]);
+  assert.equal(await alex.page.getByLabel("Write a message").inputValue(), "");
   await write(sanders, "together again");
   await reads(robin, "together again");
   assert.equal(await robin.page.getByText("only for you").count(), 0, "what was sealed stays sealed");

@@ -24,6 +24,7 @@ const { parseLink, readTicket, handOverLink } = await load("ticket.ts");
 const { EventParser } = await load("sse.ts");
 const { standing, foreseen } = await load("standing.ts");
 const { rooms, changes } = await load("rooms.ts");
+const { stillThere, unmeant } = await load("readers.ts");
 const { qrPath } = await load("qr.ts");
 const { Load, Arrivals } = await load("line/load.ts");
 const { Beats } = await load("line/beats.ts");
@@ -262,6 +263,17 @@ test("what is said of a room is what is not so yet, and of nobody outside it", (
   assert.deepEqual(said(["alex", "kim"], ["alex", "kim"], "audio_and_video"), ["alex kim audio_and_video"]);
   assert.deepEqual(said(["alex", "kim"], [], "audio"), ["alex kim apart"]);
   assert.deepEqual(said(["alex", "kim"], ["alex"], "audio"), ["alex kim apart"], "one alone shares no room");
+});
+
+test("who goes while something is written, and comes back, is asked about like one who is new", () => {
+  const [sanders, robin, kim] = ["sanders", "robin", "kim"].map((identity) => ({ identity }));
+  const meant = new Set(["sanders", "robin"]);
+  assert.equal(stillThere(meant, [sanders, robin, kim]), meant);
+  assert.deepEqual(unmeant(meant, [sanders, robin]), []);
+  assert.deepEqual(unmeant(meant, [sanders, robin, kim]), [kim]);
+  const inPrivate = stillThere(meant, [sanders]);
+  assert.deepEqual(unmeant(inPrivate, [sanders, robin]), [robin]);
+  assert.deepEqual(unmeant(null, [sanders]), [], "nothing is written yet");
 });
 
 test("every language has every text with the same places to fill", () => {

@@ -297,9 +297,9 @@ export class Call {
   }
 
   /** False if it could not be sent, which is told. */
-  async write(text: string): Promise<boolean> {
+  async write(text: string, readers: readonly string[]): Promise<boolean> {
     try {
-      await this.chat.send(text);
+      await this.chat.send(text, readers);
       return true;
     } catch {
       this.#tell(t("chat.failed"));

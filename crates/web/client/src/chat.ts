@@ -1,7 +1,7 @@
 // What is written in a session held in text. It lives in this page only: nothing of it is stored anywhere, and who comes
 // later or was held does not get it afterwards.
 import { signal } from "@preact/signals";
-import type { Room } from "livekit-client";
+import { RoomEvent, type Room } from "livekit-client";
 
 export interface Line {
   readonly number: number;
@@ -17,14 +17,18 @@ const TOPIC = "lk.chat";
 export const MAX_TEXT = 4_000;
 /** Older lines are let go of: a long session must not fill the memory of a phone. */
 const MAX_LINES = 1_000;
+/** The server keeps what it cannot be sure was written with them in mind from those who come back, for half a second or more. */
+const NEWS_SETTLES_MS = 1_200;
 
 export class Chat {
   readonly lines = signal<readonly Line[]>([]);
   readonly #room: Room;
   #number = 0;
+  #grewAt = -NEWS_SETTLES_MS;
 
   constructor(room: Room) {
     this.#room = room;
+    room.on(RoomEvent.ParticipantConnected, () => (this.#grewAt = performance.now()));
     room.registerTextStreamHandler(TOPIC, async (reader, { identity }) => {
       const text = await reader.readAll().catch(() => "");
       const name = room.remoteParticipants.get(identity)?.name ?? "";
@@ -32,9 +36,18 @@ export class Chat {
     });
   }
 
-  async send(text: string): Promise<void> {
-    await this.#room.localParticipant.sendText(text, { topic: TOPIC });
+  /** To these people, whatever happens to the room meanwhile. Without anybody there is nobody to send it to. */
+  async send(text: string, readers: readonly string[]): Promise<void> {
+    for (let rest = this.#unsettledMs(); rest > 0; rest = this.#unsettledMs()) {
+      await new Promise((resolve) => setTimeout(resolve, rest));
+    }
+    const destinationIdentities = [...readers];
+    if (destinationIdentities.length) await this.#room.localParticipant.sendText(text, { topic: TOPIC, destinationIdentities });
     this.#add(true, this.#room.localParticipant.name ?? "", text);
+  }
+
+  #unsettledMs(): number {
+    return this.#grewAt + NEWS_SETTLES_MS - performance.now();
   }
 
   #add(mine: boolean, name: string, text: string): void {

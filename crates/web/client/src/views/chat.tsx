@@ -3,7 +3,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Call } from "../call";
 import { MAX_TEXT } from "../chat";
-import { t } from "../texts";
+import { identities, stillThere, unmeant, type Readers } from "../readers";
+import { list, t, tn } from "../texts";
 import { clockTime } from "./planned";
 
 export function ChatView({ call }: { call: Call }) {
@@ -33,20 +34,50 @@ export function ChatView({ call }: { call: Call }) {
 function Write({ call }: { call: Call }) {
   const text = useSignal("");
   const busy = useSignal(false);
-  const send = async (): Promise<void> => {
+  /** Who was there all the while it was written; nobody else reads it unasked. */
+  const meant = useSignal<Readers | null>(null);
+  const asking = useSignal(false);
+  const others = call.others.value;
+  const newcomers = unmeant(meant.value, others);
+
+  // Whoever goes while something stands in the field, and comes back, is asked about.
+  useEffect(() => void (meant.value = meant.value && stillThere(meant.value, others)), [others]);
+
+  const send = async (readers: readonly string[]): Promise<void> => {
     const written = text.value.trim();
     if (!written || busy.value) return;
+    asking.value = false;
     busy.value = true;
     // What could not be sent stays in the field.
-    if (await call.write(written)) text.value = "";
+    if (await call.write(written, readers)) {
+      text.value = "";
+      meant.value = null;
+    }
     busy.value = false;
   };
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    void send();
+  const submit = (): void => {
+    if (newcomers.length && text.value.trim()) asking.value = true;
+    else void send(identities(others));
   };
   return (
-    <form class="chat-write" onSubmit={submit}>
+    <form
+      class="chat-write"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      {asking.value && newcomers.length > 0 && (
+        <div class="chat-asks">
+          <p role="alert">{tn("chat.asks", newcomers.length, { names: list(newcomers.map(({ name }) => name)) })}</p>
+          <button class="secondary" type="button" onClick={() => void send(identities(others))}>
+            {t("chat.send_to_all")}
+          </button>
+          <button class="secondary" type="button" onClick={() => (asking.value = false)}>
+            {t("chat.not_yet")}
+          </button>
+        </div>
+      )}
       <label class="hidden-words" for="chat-text">
         {t("chat.write")}
       </label>
@@ -56,11 +87,14 @@ function Write({ call }: { call: Call }) {
         maxLength={MAX_TEXT}
         placeholder={t("chat.write")}
         value={text}
-        onInput={(event) => (text.value = event.currentTarget.value)}
+        onInput={(event) => {
+          text.value = event.currentTarget.value;
+          meant.value = text.value.trim() ? (meant.value ?? new Set(identities(others))) : null;
+        }}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();
-          void send();
+          submit();
         }}
       />
       <button class="primary" type="submit" aria-busy={busy}>
