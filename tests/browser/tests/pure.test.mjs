@@ -25,6 +25,7 @@ const { EventParser } = await load("sse.ts");
 const { standing, foreseen } = await load("standing.ts");
 const { rooms, changes } = await load("rooms.ts");
 const { stillThere, unmeant } = await load("readers.ts");
+const { Frames, framesOf } = await load("frames.ts");
 const { qrPath } = await load("qr.ts");
 const { Load, Arrivals } = await load("line/load.ts");
 const { Beats } = await load("line/beats.ts");
@@ -263,6 +264,26 @@ test("what is said of a room is what is not so yet, and of nobody outside it", (
   assert.deepEqual(said(["alex", "kim"], ["alex", "kim"], "audio_and_video"), ["alex kim audio_and_video"]);
   assert.deepEqual(said(["alex", "kim"], [], "audio"), ["alex kim apart"]);
   assert.deepEqual(said(["alex", "kim"], ["alex"], "audio"), ["alex kim apart"], "one alone shares no room");
+});
+
+test("a camera gives nothing when the browser says so for two seconds, or no picture comes for five", () => {
+  const frames = new Frames();
+  const at = (seconds, source) => frames.take(source, seconds * 1_000);
+  const moves = (count) => ({ muted: false, frames: count });
+  assert.deepEqual([at(0, null), at(2, moves(0)), at(4, moves(30)), at(8, moves(30))], [false, false, false, false]);
+  assert.equal(at(9, moves(30)), true);
+  assert.equal(at(11, moves(31)), false, "a picture came");
+  assert.equal(at(17, { muted: false, frames: null }), false, "nobody takes any");
+  assert.equal(at(30, { muted: true, frames: null }), false);
+  assert.equal(at(32, { muted: true, frames: null }), true);
+  assert.equal(at(33, null), false, "off");
+});
+
+test("frames count where an encoding takes them", () => {
+  const source = { type: "media-source", kind: "video", frames: 7 };
+  assert.equal(framesOf([source, { type: "outbound-rtp", active: true }]), 7);
+  assert.equal(framesOf([source, { type: "outbound-rtp", active: false }]), null);
+  assert.equal(framesOf([{ type: "outbound-rtp", active: true }]), null);
 });
 
 test("who goes while something is written, and comes back, is asked about like one who is new", () => {

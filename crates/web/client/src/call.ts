@@ -7,6 +7,7 @@ import { Carried, isMissing, type Voice, type Voices } from "./carried";
 import { Chat } from "./chat";
 import { chosen, LIVEKIT_KINDS, remember, wanted, type DeviceKind } from "./devices";
 import { isExiting } from "./exit";
+import { Frames, framesOf } from "./frames";
 import { captureAudio, captureVideo, roomOptions } from "./media";
 import { others, person, ROLE_ATTRIBUTE, type Person } from "./people";
 import type { Preview } from "./preview";
@@ -85,6 +86,8 @@ export class Call {
   readonly #stopWatching: () => void;
   readonly #carried = new Carried();
   #voices: Voices = new Map();
+  readonly #frames = new Frames();
+  #still = false;
   #listening: ReturnType<typeof setInterval> | undefined;
   readonly #enginesFollowed = new WeakSet<object>();
 
@@ -124,7 +127,10 @@ export class Call {
       await this.#room.setE2EEEnabled(true);
     }
     await this.#room.connect(location.origin.replace(/^http/, "ws"), ticket.token);
-    this.#listening = setInterval(() => void this.#listenToVoices(), LISTEN_MS);
+    this.#listening = setInterval(() => {
+      void this.#listenToVoices();
+      void this.#lookAtCamera();
+    }, LISTEN_MS);
     this.#update();
   }
 
@@ -203,6 +209,18 @@ export class Call {
     this.carriesSound.value = this.#carried.take(missing, performance.now());
   }
 
+  /** Frames of one's own camera, which nobody else could tell one about. */
+  async #lookAtCamera(): Promise<void> {
+    const { track, isMuted } = this.#room.localParticipant.getTrackPublication(Track.Source.Camera) ?? {};
+    const report = isMuted ? undefined : await track?.getRTCStatsReport().catch(() => undefined);
+    const isOn = track !== undefined && !isMuted;
+    const source = isOn ? { muted: track.mediaStreamTrack.muted, frames: framesOf(report?.values() ?? []) } : null;
+    const still = this.#frames.take(source, performance.now());
+    if (still === this.#still) return;
+    this.#still = still;
+    this.#update();
+  }
+
   /** What has arrived of each voice that is certainly sent to me: floor and shared rooms keep some back. */
   async #heard(): Promise<Voices> {
     const heard = new Map<string, Voice>();
@@ -249,7 +267,7 @@ export class Call {
     const room = this.#room;
     batch(() => {
       if (room.state === "connected") this.connection.value = "connected";
-      this.self.value = person(room.localParticipant);
+      this.self.value = person(room.localParticipant, this.#still);
       this.others.value = others(room);
       this.mayPublish.value = room.localParticipant.permissions?.canPublish ?? true;
     });

@@ -17,6 +17,8 @@ export interface Person {
   readonly speaking: boolean;
   readonly microphone: boolean;
   readonly camera: VideoTrack | null;
+  /** My own camera gives no pictures. */
+  readonly still: boolean;
   /** The server has paused the picture so that the sound stays good. */
   readonly paused: boolean;
   readonly screen: VideoTrack | null;
@@ -33,7 +35,7 @@ function line(quality: ConnectionQuality): Person["line"] {
   return quality === ConnectionQuality.Poor ? "weak" : "good";
 }
 
-export function person(participant: Participant): Person {
+export function person(participant: Participant, still = false): Person {
   const camera = video(participant, Track.Source.Camera);
   return {
     sid: participant.sid || "self",
@@ -44,6 +46,7 @@ export function person(participant: Participant): Person {
     speaking: participant.isSpeaking && participant.isMicrophoneEnabled,
     microphone: participant.isMicrophoneEnabled,
     camera,
+    still: still && camera !== null,
     paused: camera?.streamState === Track.StreamState.Paused,
     screen: video(participant, Track.Source.ScreenShare),
     line: line(participant.connectionQuality),
@@ -56,7 +59,7 @@ export function others(room: Room): Person[] {
   const arrived = (p: Participant): number => p.joinedAt?.getTime() ?? 0;
   return [...room.remoteParticipants.values()]
     .sort((a, b) => rank(a) - rank(b) || arrived(a) - arrived(b) || a.identity.localeCompare(b.identity))
-    .map(person);
+    .map((one) => person(one));
 }
 
 const ROLES: Record<string, TextKey> = {

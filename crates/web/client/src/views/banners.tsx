@@ -26,6 +26,7 @@ export function Banners({ call }: { call: Call }) {
             <BackupPlan view={session.view.value} />
           </div>
         )}
+        {call.self.value?.still && <p class="banner banner-warn">{t("call.camera_gives_nothing")}</p>}
         {refusal && <p class="banner banner-warn">{refusal}</p>}
         {session.freshness.value === "stale" && call.connection.value === "connected" && (
           <p class="banner banner-warn">{t("call.stale")}</p>

@@ -56,8 +56,9 @@ export function Tile({ person, size, mirrored = false, corner = false, pictures 
 }
 
 /** Why a picture stands still, if it does. */
-function stillWords({ camera, self, paused, line }: Person): string {
-  if (!camera || self) return "";
+function stillWords({ camera, self, still, paused, line }: Person): string {
+  if (!camera) return "";
+  if (self) return still ? t("call.camera_still") : "";
   if (paused) return t("call.picture_paused");
   return line === "lost" ? t("call.connection_lost") : "";
 }
