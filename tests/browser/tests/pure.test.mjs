@@ -177,6 +177,33 @@ test("a therapist reads in words who hears whom, in every state", () => {
   for (const [words, expected] of cases) assert.equal(words, expected);
 });
 
+test("with two therapists the words are true of both", () => {
+  const berg = { identity: "berg", name: "Dr. Berg", role: "therapist" };
+  const lead = (floor, more = []) =>
+    said(SANDERS, { view: { people: [inside(SANDERS), inside(ALEX), inside(berg), inside(ROBIN), ...more], floor } }).lead;
+  const onlyThem = "Everybody hears only you and Dr. Berg. Alex and Robin are heard only by you and Dr. Berg.";
+  assert.equal(lead({ mode: "open" }), "You, Alex, Dr. Berg, and Robin can hear each other.");
+  assert.equal(lead({ mode: "therapist_only" }), onlyThem);
+  assert.equal(
+    lead({ mode: "one_voice", identity: "alex" }),
+    "Everybody hears you, Dr. Berg, and Alex. The others are heard only by you and Dr. Berg.",
+  );
+  const kim = { identity: "kim", name: "Kim", role: "client" };
+  assert.equal(lead({ mode: "one_voice", identity: "kim" }, [inside(kim, { place: "hold" })]), onlyThem);
+  const elsewhere = { place: "check_in", check_in: 2 };
+  const apart = [inside(SANDERS), inside(ALEX), inside(berg, elsewhere), inside(ROBIN), inside(kim, elsewhere)];
+  assert.equal(
+    said(SANDERS, { view: { people: apart, floor: { mode: "therapist_only" } } }).lead,
+    "Everybody hears only you. You hear Alex and Robin.",
+    "a therapist in a conversation of their own hears nothing of this one",
+  );
+  const client = said(ALEX, { others: [SANDERS, berg, ROBIN], view: { floor: { mode: "therapist_only" } } });
+  assert.deepEqual([client.lead, ...client.rest], [
+    "Dr. Sanders and Dr. Berg can hear you. Dr. Sanders, Dr. Berg, and Robin can see you.",
+    "For now, only your therapists are heard by everybody.",
+  ]);
+});
+
 test("in a session held in text the words are of reading", () => {
   const session = { modality: "text" };
   const people = [inside(SANDERS), inside(ALEX)];

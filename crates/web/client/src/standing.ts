@@ -82,15 +82,19 @@ function ofClient(view: SessionView | null, reach: Reach): string[] {
   const rest: string[] = [];
   if (view.me.place === "check_in") rest.push(t("standing.private"));
   if (view.therapist === "lost" || view.therapist === "away") rest.push(t("standing.therapist_lost"));
-  if (view.floor?.mode === "therapist_only") rest.push(t("standing.floor_therapist"));
+  if (view.floor?.mode === "therapist_only") rest.push(floorOfTherapists(reach));
   if (view.floor?.mode === "one_voice") rest.push(floorOfOne(view, reach));
   return rest;
+}
+
+function floorOfTherapists({ others }: Reach): string {
+  return tn("standing.floor_therapist", Math.max(1, others.filter(({ role }) => role === "therapist").length));
 }
 
 function floorOfOne(view: SessionView, reach: Reach): string {
   if (view.floor?.identity === view.me.identity) return t("standing.floor_mine");
   const speaker = reach.others.find(({ identity }) => identity === view.floor?.identity);
-  return speaker ? t("standing.floor_one", { name: nameOf(speaker) }) : t("standing.floor_therapist");
+  return speaker ? t("standing.floor_one", { name: nameOf(speaker) }) : floorOfTherapists(reach);
 }
 
 // A therapist
@@ -132,14 +136,23 @@ function together(
   const allOfUs = { names: list([t("standing.you"), ...shown]) };
   const isApart = withMe.length < inside.length;
   if (isText) return isApart ? t("written.only_together", onlyWe) : t("written.together", allOfUs);
-  const here = names(withMe);
+  const mode = view.floor?.mode ?? "open";
   const clients = withMe.filter(({ role }) => role === "client" || role === "guest");
-  if (view.floor?.mode === "therapist_only" && clients.length > 1) return t("standing.only_you_heard", here);
-  if (view.floor?.mode === "one_voice" && clients.length > 1) {
-    const speaker = withMe.find(({ identity }) => identity === view.floor?.identity);
-    return speaker ? t("standing.one_heard", { name: nameOf(speaker) }) : t("standing.only_you_heard", here);
-  }
+  if (mode !== "open" && clients.length > 1) return fewHeard(view, withMe, clients);
   return isApart ? t("standing.only_together", onlyWe) : t("standing.together", allOfUs);
+}
+
+/** Not everybody is heard by everybody: the therapists are, and perhaps one more. */
+function fewHeard(view: SessionView, withMe: readonly PersonView[], clients: readonly PersonView[]): string {
+  const isOneVoice = view.floor?.mode === "one_voice";
+  const speaker = isOneVoice ? withMe.find(({ identity }) => identity === view.floor?.identity) : undefined;
+  const colleagues = withMe.filter(({ role }) => role === "therapist").map(nameOf);
+  if (colleagues.length === 0) {
+    return speaker ? t("standing.one_heard", { name: nameOf(speaker) }) : t("standing.only_you_heard", names(withMe));
+  }
+  const us = [t("check_in.you"), ...colleagues];
+  if (!speaker) return t("standing.only_some_heard", { ...names(clients), heard: list(us), by: list(us) });
+  return t("standing.some_heard", { heard: list([...us, nameOf(speaker)]), by: list(us) });
 }
 
 /** Who may be in a check-in that I begin: everyone inside who is in none. */

@@ -1,7 +1,7 @@
 // Who is heard, and who sits together in one room.
 import type { Session } from "../../session";
 import { isInside } from "../../standing";
-import { t } from "../../texts";
+import { list, t } from "../../texts";
 import type { PersonView } from "../../view";
 import { Choice } from "../choice";
 import { Rooms, shown } from "./rooms";
@@ -28,6 +28,10 @@ export function Floor({ session }: { session: Session }) {
 function WhoIsHeard({ session, clients }: { session: Session; clients: readonly PersonView[] }) {
   const floor = session.view.value?.floor;
   const value = floor?.mode === "one_voice" ? `one:${floor.identity ?? ""}` : (floor?.mode ?? "open");
+  const people = session.view.value?.people ?? [];
+  const me = session.view.value?.me.identity;
+  const isColleague = (person: PersonView): boolean => person.role === "therapist" && person.identity !== me && isInside(person);
+  const colleagues = people.filter(isColleague).map(shown);
   const choose = (wanted: string): void => {
     const command = wanted.startsWith("one:")
       ? () => session.setFloor("one_voice", wanted.slice(4))
@@ -40,10 +44,10 @@ function WhoIsHeard({ session, clients }: { session: Session; clients: readonly 
       hint={t("lead.floor_hint")}
       options={[
         { value: "open", label: t("lead.floor_open") },
-        { value: "therapist_only", label: t("lead.floor_therapist") },
+        { value: "therapist_only", label: onlyUs(colleagues) },
         ...clients.map((person) => ({
           value: `one:${person.identity}`,
-          label: t("lead.floor_one", { name: shown(person) }),
+          label: weAnd(colleagues, shown(person)),
         })),
       ]}
       value={value}
@@ -51,4 +55,13 @@ function WhoIsHeard({ session, clients }: { session: Session; clients: readonly 
       choose={choose}
     />
   );
+}
+
+function onlyUs(colleagues: readonly string[]): string {
+  if (colleagues.length === 0) return t("lead.floor_therapist");
+  return t("lead.floor_therapists", { names: list([t("standing.you_within"), ...colleagues]) });
+}
+
+function weAnd(colleagues: readonly string[], name: string): string {
+  return colleagues.length === 0 ? t("lead.floor_one", { name }) : list([t("standing.you"), ...colleagues, name]);
 }
