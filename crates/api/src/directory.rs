@@ -3,13 +3,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use parlour_model::session::EndReason;
 use parlour_model::{Command, Refusal, SessionId, SessionOpening};
 use parlour_signal::{CommandRecord, SessionDirectory};
-use parlour_store::{SessionRow, StoreError};
+use parlour_store::{SessionRow, StoreError, Subject};
 
 use crate::state::ApiState;
 
 type Found<'a> = Pin<Box<dyn Future<Output = Result<Option<SessionOpening>, Refusal>> + Send + 'a>>;
+
+type Ended<'a> = Pin<Box<dyn Future<Output = Result<bool, Refusal>> + Send + 'a>>;
 
 impl SessionDirectory for ApiState {
     fn find<'a>(&'a self, session: &'a SessionId) -> Found<'a> {
@@ -26,6 +29,15 @@ impl SessionDirectory for ApiState {
                 },
                 Err(_) => Err(Refusal::Limit),
             }
+        })
+    }
+
+    fn end<'a>(&'a self, session: &'a SessionId, key: &'a str) -> Ended<'a> {
+        Box::pin(async move {
+            // It may have ended a moment ago, and not have been written down.
+            self.recorder.settle(session).await.map_err(|_| Refusal::Limit)?;
+            let ended = self.end_kept(session, Subject::signing_key(key), EndReason::Command).await;
+            ended.map_err(|_| Refusal::Limit)
         })
     }
 }

@@ -219,6 +219,12 @@ impl Change<'_> {
         if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }
 
+    /// Ends a session for good, if it has not ended; whether it was so.
+    pub fn end_session_once(&mut self, id: &SessionId, now_ms: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE session SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL";
+        Ok(self.transaction.prepare_cached(sql)?.execute(params![id.as_str(), now_ms])? > 0)
+    }
+
     /// Ends a session that nobody came to, if its time is over and still nobody came; whether it was so.
     pub fn end_unused_session(&mut self, id: &SessionId, now_ms: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE session SET ended_at = ?2

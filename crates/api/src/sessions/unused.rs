@@ -18,7 +18,7 @@ use crate::problem::{Kind, Problem, or_missing};
 use crate::reply::Reply;
 use crate::state::ApiState;
 
-const MINUTE_MS: i64 = 60_000;
+pub(crate) const MINUTE_MS: i64 = 60_000;
 
 /// A session without a schedule is for now: a day later it is over, unless a ticket to it is still good.
 const ON_DEMAND_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -128,6 +128,28 @@ impl ApiState {
         }
         let last = self.ledger.read(move |store| store.last_ticket_expires_at(&id)).await?;
         Ok(last.filter(|last| *last > now))
+    }
+
+    /// Ends a session that is kept and that no worker runs; whether there was one.
+    pub(crate) async fn end_kept(
+        &self,
+        session: &SessionId,
+        actor: Subject,
+        reason: EndReason,
+    ) -> Result<bool, StoreError> {
+        let (id, now) = (session.clone(), now_ms());
+        let end = move |change: &mut Change<'_>| -> Result<bool, StoreError> {
+            let ended = change.end_session_once(&id, now)?;
+            if ended {
+                record_end(change, &id, actor, reason, now)?;
+            }
+            Ok(ended)
+        };
+        let ended = self.ledger.change(end).await?;
+        if ended {
+            self.tell_ended(session).await;
+        }
+        Ok(ended)
     }
 
     /// Views and receivers learn of it, and whoever came in between is out.

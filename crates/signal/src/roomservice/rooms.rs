@@ -83,16 +83,16 @@ pub(super) async fn delete(
     request: proto::DeleteRoomRequest,
 ) -> Result<proto::DeleteRoomResponse, TwirpError> {
     let session = call.access.create(&request.room)?;
-    let end = || call.ask(&session, Command::Rule { by: Requester::Server, command: SessionCommand::End });
+    let end = call.ask(&session, Command::Rule { by: Requester::Server, command: SessionCommand::End });
     let ending = async {
-        match end().await {
-            Err(error) if error.is_not_found() => {
-                // One that was made and that nobody came to yet is ended by its own rules.
-                let Ok(Some(kept)) = call.shared.directory.find(&session).await else { return Err(error) };
-                call.ask(&session, Command::Open(Box::new(kept))).await?;
-                end().await
-            }
-            other => other,
+        match end.await {
+            // One that nobody came to yet, or that found no room after a start.
+            Err(error) if error.is_not_found() => match call.shared.directory.end(&session, &call.access.key).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(error),
+                Err(refusal) => Err(refusal.into()),
+            },
+            other => other.map(drop),
         }
     };
     call.recorded(&session, "end", None, ending).await?;
