@@ -84,6 +84,11 @@ impl Shard {
         let stride = stride.max(1);
         self.counters.datagrams_in += run.len().div_ceil(stride) as u64;
         self.counters.bytes_in += run.len() as u64;
+        if run.is_empty() {
+            // A datagram may have no bytes.
+            self.counters.datagrams_in += 1;
+            return self.counters.drop(ShardDrop::UnknownProtocol);
+        }
         let mut rest = run;
         while !rest.is_empty() {
             self.culprit = None;

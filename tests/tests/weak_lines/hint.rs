@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use parlour_bot::direct::{BotId, Role, World};
 use parlour_bot::media::{AudioConfig, TrackKind, VideoConfig};
-use parlour_model::Bitrate;
 use parlour_model::command::{Action, LineHint};
+use parlour_model::{Bitrate, Command, Reply};
 use parlour_simnet::{HomeConfig, HomeId};
 
 use crate::{SESSION, good, line, told, track};
@@ -78,12 +78,23 @@ fn a_test_that_claims_three_times_the_truth_costs_no_word_and_hardly_a_queue() {
 
 #[test]
 fn what_was_found_of_anothers_line_is_not_used() {
-    let alone = |hint: Option<Action>| {
-        let (mut world, _, _) = comes_to(4, 2_500, hint);
+    let believed_at_first = |of_ben: Option<Action>| {
+        let (mut world, _, _) = comes_to(4, 2_500, Some(tested(4_500)));
         let home = world.add_home(HomeConfig { up: good(), down: line(1_500) });
         let ben = world.join(SESSION, "ben", Role::Client, Some(home)).unwrap();
-        world.run_for(Duration::from_secs(1));
-        track(&world, ben, TrackKind::Video).layers
+        of_ben.into_iter().for_each(|hint| world.act(ben, hint));
+        let sid = world.bot(ben).sid().clone();
+        let mut of = |world: &mut World| match world.command(&SESSION.into(), Command::TraceLines) {
+            Reply::Lines(lines) => lines.into_iter().find(|line| line.participant == sid),
+            _ => None,
+        };
+        loop {
+            if let Some(line) = of(&mut world) {
+                return line.target;
+            }
+            world.run_for(Duration::from_millis(5));
+        }
     };
-    assert_eq!(alone(None), alone(Some(tested(4_500))));
+    assert_eq!(believed_at_first(None), Bitrate::kbps(800));
+    assert!(believed_at_first(Some(tested(3_000))) > Bitrate::kbps(800));
 }

@@ -178,7 +178,7 @@ pub(crate) async fn create(
         }))
     });
     done.await??;
-    api.webhooks.changed();
+    api.webhooks.changed().await;
     Ok(reply)
 }
 
@@ -232,7 +232,7 @@ pub(crate) async fn delete(
         change.audit(&record).map(drop)
     });
     done.await.map_err(missing)?;
-    api.webhooks.changed();
+    api.webhooks.changed().await;
     Ok(Reply::done())
 }
 
@@ -259,7 +259,7 @@ pub(crate) async fn replay(
         Ok(reply)
     });
     let reply = done.await?;
-    api.webhooks.changed();
+    api.webhooks.changed().await;
     api.news.tell();
     Ok(reply)
 }

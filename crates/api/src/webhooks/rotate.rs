@@ -93,6 +93,6 @@ async fn rotate(
         Ok(reply)
     });
     let reply = done.await?;
-    api.webhooks.changed();
+    api.webhooks.changed().await;
     Ok(reply)
 }
