@@ -9,6 +9,8 @@ use std::time::Duration;
 use parlour_bot::direct::{BotId, Role, World};
 use parlour_bot::media::{AudioConfig, VideoConfig};
 use parlour_media::{RtcpDrop, RtpDrop};
+use parlour_peer::PeerCounters;
+use parlour_shard::ShardDrop;
 use parlour_simnet::Random;
 use raw::{FIRST_TSN, RawClient, chunk, packet};
 
@@ -123,6 +125,30 @@ fn media_that_belongs_nowhere_is_dropped_by_its_reason() {
         assert_eq!(call.rtp_drops(*reason) - before, 1, "case {number}: {reason}");
         call.world.run_for(Duration::from_millis(5));
     }
+    call.expect_unharmed();
+}
+
+#[test]
+fn datagrams_that_come_together_are_judged_each_for_itself() {
+    let mut call = Call::new(37);
+    let nowhere = |sequence| rtp(111, 1, sequence, &[], &[1; 50]);
+    let sealed: Vec<_> = (1..=3).map(|sequence| call.raw.sealed(&nowhere(sequence))).collect();
+    let mut forged = sealed[2].clone();
+    forged[30] ^= 1;
+    let stray = vec![64; forged.len()];
+    let last = call.raw.sealed(&rtp(111, 1, 4, &[], &[1; 20]));
+    let [one, two, three] = [0, 1, 2].map(|place| sealed[place].clone());
+    let run = [one.clone(), forged, stray, two, one, three, last];
+    let before = call.world.shard().snapshot();
+    let strays = call.world.shard().counters().dropped(ShardDrop::UnknownProtocol);
+    call.raw.inject_run(&mut call.world, &run);
+    let after = call.world.shard().snapshot();
+    let peers = |name: fn(&PeerCounters) -> u64| name(&after.totals.peers) - name(&before.totals.peers);
+    assert_eq!(call.world.shard().counters().dropped(ShardDrop::UnknownProtocol) - strays, 1);
+    assert_eq!(
+        (peers(|one| one.rtp_in), peers(|one| one.drop_not_authentic), peers(|one| one.drop_replayed)),
+        (4, 1, 1)
+    );
     call.expect_unharmed();
 }
 

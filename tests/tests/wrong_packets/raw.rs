@@ -131,9 +131,22 @@ impl RawClient {
 
     /// Seals and sends what looks enough like RTP to be sealed; anything else goes as it is.
     pub fn send_rtp(&mut self, world: &mut World, packet: &[u8]) {
+        let sealed = self.sealed(packet);
+        self.inject(world, &sealed);
+    }
+
+    /// An RTP packet as it would be sent.
+    pub fn sealed(&mut self, packet: &[u8]) -> Vec<u8> {
         let mut buffer = [packet, &[0; 32]].concat();
-        let sealed = self.outbound.as_mut().unwrap().seal_rtp(&mut buffer, packet.len());
-        self.inject(world, sealed.map_or(packet, |len| &buffer[..len]));
+        let len = self.outbound.as_mut().unwrap().seal_rtp(&mut buffer, packet.len());
+        buffer.truncate(len.unwrap_or(packet.len()));
+        buffer
+    }
+
+    /// Sends datagrams in one piece, as the kernel hands them over: all of one size but the last.
+    pub fn inject_run(&self, world: &mut World, datagrams: &[Vec<u8>]) {
+        let (now, from, to) = (world.now(), world.bot(self.bot).address(), world.server());
+        world.shard_mut().handle_run(now, from, to, &mut datagrams.concat(), datagrams[0].len());
     }
 
     /// Seals and sends an RTCP datagram.
