@@ -2,6 +2,7 @@
 //! Nothing is allocated for a datagram that belongs to nobody.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 
 /// A peer's number within its shard.
@@ -32,10 +33,28 @@ impl DatagramKind {
     }
 }
 
+/// Where datagrams come from, as a key: hashed as a number or two, not field by field, since many packets come alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Remote(SocketAddr);
+
+impl Hash for Remote {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.0 {
+            SocketAddr::V4(address) => {
+                state.write_u64(u64::from(address.ip().to_bits()) << 16 | u64::from(address.port()));
+            }
+            SocketAddr::V6(address) => {
+                state.write_u128(address.ip().to_bits());
+                state.write_u16(address.port());
+            }
+        }
+    }
+}
+
 /// Finds the peer of a datagram.
 #[derive(Default)]
 pub(crate) struct Demux {
-    by_address: HashMap<SocketAddr, PeerKey>,
+    by_address: HashMap<Remote, PeerKey>,
     by_ufrag: HashMap<String, PeerKey>,
     /// Where the last datagram led: a frame's packets come one after the other.
     last: Option<(SocketAddr, PeerKey)>,
@@ -49,7 +68,7 @@ impl Demux {
         {
             return Some(peer);
         }
-        let peer = self.by_address.get(&address).copied();
+        let peer = self.by_address.get(&Remote(address)).copied();
         self.last = peer.map(|peer| (address, peer)).or(self.last);
         peer
     }
@@ -74,7 +93,7 @@ impl Demux {
     /// Learns that authenticated datagrams of `peer` come from `address`.
     pub(crate) fn learn(&mut self, address: SocketAddr, peer: PeerKey) {
         self.last = None;
-        match self.by_address.insert(address, peer) {
+        match self.by_address.insert(Remote(address), peer) {
             Some(known) if known == peer => return,
             Some(previous) => self.forget_address(previous, address),
             None => {}
@@ -83,7 +102,7 @@ impl Demux {
         known.push(address);
         if known.len() > ADDRESSES_PER_PEER {
             let oldest = known.remove(0);
-            self.by_address.remove(&oldest);
+            self.by_address.remove(&Remote(oldest));
         }
     }
 
@@ -94,7 +113,7 @@ impl Demux {
             self.by_ufrag.remove(ufrag);
         }
         for address in self.addresses.remove(&peer).unwrap_or_default() {
-            self.by_address.remove(&address);
+            self.by_address.remove(&Remote(address));
         }
     }
 
