@@ -19,6 +19,7 @@ use crate::notices::Notices;
 use crate::participant::Participant;
 use crate::peers::Peers;
 use crate::publication::Publication;
+use crate::timers::{TimerOwner, Timers};
 
 /// A room's number within its shard. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,9 +82,15 @@ impl Room {
         }
     }
 
-    /// The room was taken off the queue.
-    pub(crate) fn unqueued(&mut self) {
+    /// The room's packets are out and it is taken off the queue: when does media want to be called next?
+    pub(crate) fn all_is_out(&mut self, timers: &mut Timers) {
         self.queued = false;
+        let due = self.media.poll_timeout();
+        // Mostly as it was: then the timers, which are many, need not be searched.
+        if let Some(deadline) = due.filter(|_| due != self.media_due) {
+            self.media_due = due;
+            timers.set(TimerOwner::Media(self.key), deadline);
+        }
     }
 
     /// Everyone who is here, ghosts not.

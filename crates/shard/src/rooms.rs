@@ -14,7 +14,8 @@ const MAX_ENDED: usize = 4_096;
 /// All rooms, by number and by name.
 #[derive(Default)]
 pub(crate) struct Rooms {
-    rooms: BTreeMap<RoomKey, Room>,
+    /// Each on its own, as the nodes of the map are half empty.
+    rooms: BTreeMap<RoomKey, Box<Room>>,
     by_session: HashMap<SessionId, RoomKey>,
     last: u32,
     /// Sessions that ended for good, the latest last.
@@ -33,7 +34,7 @@ impl Rooms {
 
     pub(crate) fn insert(&mut self, room: Room) {
         self.by_session.insert(room.id.clone(), room.key);
-        self.rooms.insert(room.key, room);
+        self.rooms.insert(room.key, Box::new(room));
     }
 
     pub(crate) fn remove(&mut self, key: RoomKey) -> Option<Room> {
@@ -45,7 +46,7 @@ impl Rooms {
             }
             self.ended.push_back(room.id.clone());
         }
-        Some(room)
+        Some(*room)
     }
 
     /// Whether this session ended here, a while ago at most.
@@ -58,15 +59,15 @@ impl Rooms {
     }
 
     pub(crate) fn get(&self, key: RoomKey) -> Option<&Room> {
-        self.rooms.get(&key)
+        self.rooms.get(&key).map(|room| &**room)
     }
 
     pub(crate) fn get_mut(&mut self, key: RoomKey) -> Option<&mut Room> {
-        self.rooms.get_mut(&key)
+        self.rooms.get_mut(&key).map(|room| &mut **room)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Room> {
-        self.rooms.values()
+        self.rooms.values().map(|room| &**room)
     }
 
     pub(crate) fn keys(&self) -> Vec<RoomKey> {

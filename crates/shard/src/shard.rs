@@ -265,18 +265,6 @@ impl Shard {
         }
     }
 
-    /// The room's packets are out: when does media want to be called next?
-    pub(crate) fn after_room(&mut self, key: RoomKey) {
-        let Some(room) = self.rooms.get_mut(key) else { return };
-        room.unqueued();
-        let due = room.media.poll_timeout();
-        // Mostly as it was: then the timers, which are many, need not be searched.
-        if let Some(deadline) = due.filter(|_| due != room.media_due) {
-            room.media_due = due;
-            self.timers.set(TimerOwner::Media(key), deadline);
-        }
-    }
-
     /// The peer's datagrams are out: when does it want to be called next?
     pub(crate) fn after_peer(&mut self, key: PeerKey) {
         if let Some(deadline) = self.peers.get_mut(key).and_then(|slot| slot.peer.poll_timeout()) {

@@ -29,8 +29,6 @@ impl Shard {
             if !self.transmit_room(room, now, outbox) {
                 return true;
             }
-            self.dirty_rooms.pop();
-            self.after_room(room);
         }
         while let Some(peer) = self.sending_peers.last().copied() {
             if !self.transmit_peer(peer, now, outbox) {
@@ -41,13 +39,20 @@ impl Shard {
         false
     }
 
-    /// `false`: the outbox is full.
+    /// `false`: the outbox is full. Otherwise the room, the last of the queue, is off it, and when it is due is set.
     fn transmit_room(&mut self, key: RoomKey, now: Instant, outbox: &mut Outbox) -> bool {
         self.culprit = Some(Culprit::room(key));
-        let Some(room) = self.rooms.get_mut(key) else { return true };
+        let Some(room) = self.rooms.get_mut(key) else {
+            self.dirty_rooms.pop();
+            return true;
+        };
         let mut way: Option<Way<'_>> = None;
         while outbox.has_room() {
-            let Some(transmit) = room.media.poll_transmit(now, outbox.tail()) else { return true };
+            let Some(transmit) = room.media.poll_transmit(now, outbox.tail()) else {
+                self.dirty_rooms.pop();
+                room.all_is_out(&mut self.timers);
+                return true;
+            };
             // What is for one receiver comes in one run.
             if way.as_ref().is_none_or(|way| way.end != (transmit.to, transmit.leg)) {
                 way = Way::to((transmit.to, transmit.leg), &room.participants, &mut self.peers);
