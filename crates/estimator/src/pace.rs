@@ -57,6 +57,8 @@ pub struct Pace {
     /// Bytes ahead of the mean, as of this time.
     ahead: f64,
     at: Instant,
+    /// Where a turn that was missed is taken up.
+    late: Instant,
     /// Bytes of them that pass in a second, and how many may be ahead.
     passes: f64,
     allowed: f64,
@@ -71,14 +73,15 @@ pub struct Pace {
 impl Pace {
     /// Nothing was sent so far.
     pub fn new(speed: Speed, now: Instant) -> Self {
-        let turn = now.checked_sub(LATE).unwrap_or(now);
+        let late = now.checked_sub(LATE).unwrap_or(now);
         let mut pace = Self {
             speed,
             ahead: 0.0,
             at: now,
+            late,
             passes: 0.0,
             allowed: f64::INFINITY,
-            turn,
+            turn: late,
             byte_takes: None,
             probed: None,
         };
@@ -140,7 +143,7 @@ impl Pace {
         self.sent_beside(bytes, now);
         let Some(byte_takes) = self.byte_takes else { return };
         let takes = (bytes as f64 * byte_takes).min(LONGEST * NANOS_PER_SECOND);
-        self.turn = self.turn.max(now.checked_sub(LATE).unwrap_or(now)) + Duration::from_nanos((takes + 0.5) as u64);
+        self.turn = self.turn.max(self.late) + Duration::from_nanos((takes + 0.5) as u64);
     }
 
     /// A packet left that does not wait for turns.
@@ -156,6 +159,7 @@ impl Pace {
         if now > self.at {
             self.ahead = (self.ahead - self.passes * (now - self.at).as_secs_f64()).max(0.0);
             self.at = now;
+            self.late = now.checked_sub(LATE).unwrap_or(now);
         }
     }
 }
