@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use parlour_model::{Codec, Medium, ParticipantKey};
 use parlour_rtp::extension::ExtensionValue;
-use parlour_rtp::{AudioLevel, ExtensionKind, Packet, VideoOrientation, red};
+use parlour_rtp::{AudioLevel, ExtensionKind, ExtensionMap, Packet, VideoOrientation, red};
 
 use crate::error::RtpDrop;
 use crate::inbound::{Frame, Inbound};
@@ -16,6 +16,7 @@ use crate::publication::cache::Kept;
 use crate::room::Room;
 use crate::room::forward::Arrival;
 use crate::room::wake::Wake;
+use crate::spec::IngressSection;
 
 /// How a packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ struct Place {
     owner: u16,
     publication: u16,
     layer: u8,
+    /// Of the owner's connection.
+    extensions: ExtensionMap,
 }
 
 impl Room {
@@ -51,7 +54,7 @@ impl Room {
         }
         let source = uplink.resolve(&parsed, now)?;
         let publication = *uplink.publications.get(source.section).ok_or(RtpDrop::UnknownSource)?;
-        let place = Place { owner, publication, layer: source.layer.0 };
+        let place = Place { owner, publication, layer: source.layer.0, extensions: uplink.extensions };
         match source.role {
             Role::Media => self.accept(now, place, Path::Direct, &parsed),
             Role::Repair => {
@@ -76,10 +79,14 @@ impl Room {
 
     /// Takes a media packet in and forwards it.
     fn accept(&mut self, now: Instant, place: Place, path: Path, parsed: &Packet<'_>) -> Result<(), RtpDrop> {
-        let is_new = self.open_encoding(place, parsed.ssrc, now)?;
-        let kept = self.kept(place, parsed).ok_or(RtpDrop::UnknownSource)?;
+        let mut publication = self.publications.get_mut(place.publication).ok_or(RtpDrop::UnknownSource)?;
+        let is_new = publication.encoding(place.layer).is_none_or(|encoding| encoding.ssrc != parsed.ssrc);
+        if is_new {
+            self.open_encoding(place, parsed.ssrc, now)?;
+            publication = self.publications.get_mut(place.publication).ok_or(RtpDrop::UnknownSource)?;
+        }
+        let kept = kept(&publication.section, &place.extensions, parsed);
         let tick = self.epoch.tick(now);
-        let publication = self.publications.get_mut(place.publication).ok_or(RtpDrop::UnknownSource)?;
         let codec = publication.codec();
         let encoding = publication.encoding_mut(place.layer).ok_or(RtpDrop::UnknownSource)?;
         let sequence = match path {
@@ -122,28 +129,9 @@ impl Room {
         if packet.size == 0 { Err(RtpDrop::Padding) } else { Ok(()) }
     }
 
-    /// What to keep of a packet beside its payload.
-    fn kept(&self, place: Place, packet: &Packet<'_>) -> Option<Kept> {
-        let extensions = &self.participants.get(place.owner)?.uplink.extensions;
-        let section = &self.publications.get(place.publication)?.section;
-        let is_red = section.red == Some(packet.payload_type);
-        // Frames that only clients can read are redundant inside of their encryption.
-        let red = is_red.then(|| if section.encrypted { 0 } else { primary_offset(packet.payload) });
-        Some(Kept {
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            red,
-            passed_extension: passed_extension(section.codec, extensions, packet),
-        })
-    }
-
-    /// Makes sure that the encoding is there and fed by this SSRC; whether it is new.
-    fn open_encoding(&mut self, place: Place, ssrc: u32, now: Instant) -> Result<bool, RtpDrop> {
+    /// Has an encoding that is not there yet, or is fed by another SSRC, be fed by this one.
+    fn open_encoding(&mut self, place: Place, ssrc: u32, now: Instant) -> Result<(), RtpDrop> {
         let publication = self.publications.get_mut(place.publication).ok_or(RtpDrop::UnknownSource)?;
-        let known = publication.encoding(place.layer).map(|encoding| encoding.ssrc);
-        if known == Some(ssrc) {
-            return Ok(false);
-        }
         if let Some(owner) = self.participants.get_mut(place.owner) {
             owner.uplink.any_ssrc = ssrc;
         }
@@ -151,14 +139,14 @@ impl Room {
             None => return Err(RtpDrop::UnknownSource),
             Some(Some(encoding)) => {
                 encoding.renumber(ssrc, &publication.section);
-                return Ok(true);
+                return Ok(());
             }
             Some(None) => Encoding::new(ssrc, &publication.section, &self.config, now),
         };
         if let Some(slot) = publication.encodings.get_mut(usize::from(place.layer)) {
             *slot = Some(Box::new(new));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A keyframe came: whoever asked has it.
@@ -181,6 +169,19 @@ impl Room {
     }
 }
 
+/// What to keep of a packet beside its payload.
+fn kept(section: &IngressSection, extensions: &ExtensionMap, packet: &Packet<'_>) -> Kept {
+    let is_red = section.red == Some(packet.payload_type);
+    // Frames that only clients can read are redundant inside of their encryption.
+    let red = is_red.then(|| if section.encrypted { 0 } else { primary_offset(packet.payload) });
+    Kept {
+        timestamp: packet.timestamp,
+        marker: packet.marker,
+        red,
+        passed_extension: passed_extension(section.codec, extensions, packet),
+    }
+}
+
 fn bytes_len(packet: &Packet<'_>) -> usize {
     packet.header_len + packet.payload.len() + packet.padding_len
 }
@@ -191,7 +192,7 @@ fn primary_offset(payload: &[u8]) -> u16 {
     u16::try_from(payload.len() - primary.data.len()).unwrap_or(0)
 }
 
-fn passed_extension(codec: Codec, extensions: &parlour_rtp::ExtensionMap, packet: &Packet<'_>) -> Option<u8> {
+fn passed_extension(codec: Codec, extensions: &ExtensionMap, packet: &Packet<'_>) -> Option<u8> {
     if codec == Codec::Opus {
         let AudioLevel { level_dbov, voice } =
             AudioLevel::decode(packet.extension(extensions.id(ExtensionKind::AudioLevel)?)?)?;
