@@ -10,7 +10,7 @@ use crate::event::MediaEvent;
 use crate::ingress::KeyframeAsk;
 use crate::ingress::gaps::INITIAL_RTT;
 use crate::room::Room;
-use crate::room::wake::Wake;
+use crate::room::wake::{Soonest, Wake};
 
 /// How often rates are measured and layers looked after.
 const LAYERS_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,21 +41,23 @@ impl Room {
     }
 
     pub(super) fn next_upkeep(&self) -> Option<Instant> {
-        let participants = self.participants.iter().flat_map(|(_, participant)| {
-            let recorder = participant.uplink.recorder.as_ref();
-            let feedback = recorder.and_then(|recorder| recorder.poll_timeout());
-            [Some(participant.next_report), feedback, participant.downlink.poll_timeout()]
-        });
-        let publications = self.publications.iter().flat_map(|(_, publication)| {
-            publication
-                .encodings
-                .iter()
-                .flatten()
-                .flat_map(|encoding| [encoding.gaps.poll_timeout(), encoding.keyframes.poll_timeout()])
-        });
-        let lines = [self.lines.poll_timeout(), self.uplinks.poll_timeout()];
-        let others = [self.speakers.poll_timeout(), Some(self.next_layers).filter(|_| !self.publications.is_empty())];
-        participants.chain(publications).chain(lines).chain(others).flatten().min()
+        let mut soonest = Soonest::default();
+        for (_, participant) in self.participants.iter() {
+            soonest.consider(Some(participant.next_report));
+            soonest.consider(participant.uplink.recorder.as_ref().and_then(|recorder| recorder.poll_timeout()));
+            soonest.consider(participant.downlink.poll_timeout());
+        }
+        for (_, publication) in self.publications.iter() {
+            for encoding in publication.encodings.iter().flatten() {
+                soonest.consider(encoding.gaps.poll_timeout());
+                soonest.consider(encoding.keyframes.poll_timeout());
+            }
+        }
+        soonest.consider(self.lines.poll_timeout());
+        soonest.consider(self.uplinks.poll_timeout());
+        soonest.consider(self.speakers.poll_timeout());
+        soonest.consider(Some(self.next_layers).filter(|_| !self.publications.is_empty()));
+        soonest.0
     }
 
     fn upkeep_participant(&mut self, slot: u16, now: Instant) {

@@ -15,6 +15,20 @@ pub(super) enum Wake {
     At(Option<Instant>),
 }
 
+/// The first of several deadlines.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Soonest(pub Option<Instant>);
+
+impl Soonest {
+    pub fn consider(&mut self, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline
+            && self.0.is_none_or(|soonest| deadline < soonest)
+        {
+            self.0 = Some(deadline);
+        }
+    }
+}
+
 impl Wake {
     /// A deadline now is this, whatever it was.
     pub fn no_later_than(&mut self, deadline: Option<Instant>) {
