@@ -152,7 +152,7 @@ impl Room {
         let size = Downlink::wire_size(arrival.packet.size);
         let outcome = participant.downlink.dispatch(item, way.kind, size, arrival.packet.arrived);
         self.wake.no_later_than(participant.downlink.poll_turn());
-        if participant.downlink.is_ready() {
+        if participant.downlink.is_ready() && !participant.marked {
             self.mark_ready(way.receiver);
         }
         match outcome {
