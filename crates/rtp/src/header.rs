@@ -22,6 +22,17 @@ pub struct Header {
     pub ssrc: u32,
 }
 
+impl Header {
+    /// Its bytes, `first` in front: version and whether an extension follows.
+    fn fixed(&self, first: u8) -> [u8; crate::packet::FIXED_HEADER_LEN] {
+        let second = u8::from(self.marker) << 7 | self.payload_type & 0x7f;
+        let [s0, s1] = self.sequence.to_be_bytes();
+        let [t0, t1, t2, t3] = self.timestamp.to_be_bytes();
+        let [i0, i1, i2, i3] = self.ssrc.to_be_bytes();
+        [first, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3]
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     None,
@@ -34,6 +45,30 @@ const ELEMENTS_AT: usize = crate::packet::FIXED_HEADER_LEN + 4;
 
 /// The most bytes that elements of the one-byte form can take: 14 ids with 16 bytes and a length each.
 const ONE_BYTE_MAX: usize = 14 * 17;
+
+/// The beginning of headers that differ in their fixed fields and in one number: its elements are written once, and copied
+/// from then on.
+#[derive(Clone, Copy, Debug)]
+pub struct Front {
+    bytes: [u8; FRONT_MAX],
+    len: usize,
+}
+
+/// A mid of up to eight characters and a transport-wide number fit.
+const FRONT_MAX: usize = 32;
+
+impl Front {
+    /// With the elements that `write` adds and behind them a [`crate::TransportSequence`] of this id. `None` where they are
+    /// too long or need the two-byte form: then each header is to be written for itself.
+    pub fn new(number: u8, write: impl FnOnce(&mut HeaderWriter<'_>) -> Result<(), BufferFull>) -> Option<Self> {
+        let mut bytes = [0; FRONT_MAX];
+        let mut writer = HeaderWriter::new(&mut bytes, Header::default()).ok()?;
+        write(&mut writer).ok()?;
+        writer.put(number, &crate::TransportSequence(0)).ok()?;
+        let (form, len) = (writer.form, writer.cursor.len());
+        (form == Form::OneByte).then_some(Self { bytes, len })
+    }
+}
 
 /// Writes a header element by element.
 ///
@@ -54,13 +89,21 @@ pub struct HeaderWriter<'a> {
 impl<'a> HeaderWriter<'a> {
     /// Begins at the front of `buffer`.
     pub fn new(buffer: &'a mut [u8], header: Header) -> Result<Self, BufferFull> {
-        let second = u8::from(header.marker) << 7 | header.payload_type & 0x7f;
-        let [s0, s1] = header.sequence.to_be_bytes();
-        let [t0, t1, t2, t3] = header.timestamp.to_be_bytes();
-        let [i0, i1, i2, i3] = header.ssrc.to_be_bytes();
         let mut cursor = Cursor::new(buffer);
-        cursor.put_array([2 << 6, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3])?;
+        cursor.put_array(header.fixed(2 << 6))?;
         Ok(Self { cursor, form: Form::None })
+    }
+
+    /// Begins with `front`, with this number in it. The buffer has room for the longest there is.
+    pub fn with_front(buffer: &'a mut [u8], header: Header, front: &Front, number: u16) -> Result<Self, BufferFull> {
+        let mut bytes = front.bytes;
+        *bytes.first_chunk_mut().ok_or(BufferFull)? = header.fixed(2 << 6 | 1 << 4);
+        let place = bytes.get_mut(..front.len).and_then(|front| front.last_chunk_mut());
+        *place.ok_or(BufferFull)? = number.to_be_bytes();
+        let mut cursor = Cursor::new(buffer);
+        cursor.put_array(bytes)?;
+        cursor.truncate(front.len);
+        Ok(Self { cursor, form: Form::OneByte })
     }
 
     /// Adds a typed element.

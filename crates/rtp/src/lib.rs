@@ -17,6 +17,6 @@ pub mod vp8;
 mod wire;
 
 pub use extension::{AbsSendTime, AudioLevel, ExtensionKind, ExtensionMap, TransportSequence, VideoOrientation};
-pub use header::{Header, HeaderWriter};
+pub use header::{Front, Header, HeaderWriter};
 pub use packet::{Packet, RtpError, is_rtcp};
 pub use wire::BufferFull;

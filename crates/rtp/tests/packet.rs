@@ -6,8 +6,8 @@ use parlour_rtp::extension::{ExtensionValue, token};
 use parlour_rtp::packet::Prefix;
 use parlour_rtp::seq::{TimestampUnwrapper, Unwrapper, newer, timestamp_newer};
 use parlour_rtp::{
-    AbsSendTime, AudioLevel, ExtensionKind, ExtensionMap, Header, HeaderWriter, Packet, RtpError, TransportSequence,
-    VideoOrientation, is_rtcp,
+    AbsSendTime, AudioLevel, ExtensionKind, ExtensionMap, Front, Header, HeaderWriter, Packet, RtpError,
+    TransportSequence, VideoOrientation, is_rtcp,
 };
 use proptest::prelude::*;
 
@@ -204,5 +204,28 @@ proptest! {
             truth += i64::from(step);
             prop_assert_eq!(unwrapper.unwrap(truth as u32), truth);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_header_from_a_front_is_the_one_written_element_by_element(
+        mid in "[a-z0-9]{1,16}", (mid_id, number_id) in (1..=20_u8, 1..=20_u8), number: u16, level in 0..=127_u8, marker: bool,
+    ) {
+        let header = Header { marker, payload_type: 96, sequence: number, timestamp: 7, ssrc: 9 };
+        let level = AudioLevel { level_dbov: level, voice: marker };
+        let mut plain = [0xff; 100];
+        let mut writer = HeaderWriter::new(&mut plain, header).unwrap();
+        writer.put_bytes(mid_id, mid.as_bytes()).unwrap();
+        writer.put(number_id, &TransportSequence(number)).unwrap();
+        writer.put(3, &level).unwrap();
+        let len = writer.finish().unwrap();
+        let front = Front::new(number_id, |writer| writer.put_bytes(mid_id, mid.as_bytes()));
+        prop_assert_eq!(front.is_some(), mid.len() <= 12 && mid_id <= 14 && number_id <= 14);
+        let Some(front) = front else { return Ok(()) };
+        let mut copied = [0xff; 100];
+        let mut writer = HeaderWriter::with_front(&mut copied, header, &front, number).unwrap();
+        writer.put(3, &level).unwrap();
+        prop_assert_eq!((writer.finish().unwrap(), &copied[..len]), (len, &plain[..len]));
     }
 }

@@ -14,7 +14,7 @@ use crate::egress::estimation::{Estimation, Written};
 use crate::egress::lines::{Home, Lines};
 use crate::egress::outgoing::{Form, Outgoing};
 use crate::egress::pacer::{Pacer, Turn};
-use crate::egress::packet::{Cached, Plan, write_padding_alone};
+use crate::egress::packet::{Cached, Opening, Plan, write_padding_alone};
 use crate::egress::protection::Protection;
 use crate::egress::repair::RepairBudget;
 use crate::egress::start::Start;
@@ -105,6 +105,7 @@ impl Downlink {
     ) {
         self.leg = spec.leg;
         self.extensions = spec.extensions;
+        self.streams.iter_mut().for_each(|stream| stream.opening = Opening::Unknown);
         self.transport_cc = spec.transport_cc;
         let numbered = spec.transport_cc && spec.extensions.id(ExtensionKind::TransportCc).is_some();
         if numbered && config.estimate && self.estimation.is_none() {
@@ -281,8 +282,11 @@ impl Downlink {
         let number = (numbered && stream.spec.transport_cc && is_new).then(|| self.transport.take());
         // The cut to 16 bits is the wrap.
         plan.transport = number.map(|number| number as u16).or(plan.transport);
-        let len =
-            plan.write(&self.extensions, &stream.spec.mid, cached, item, buffer).map_err(|_| ForwardDrop::Buffer)?;
+        if let Opening::Unknown = stream.opening {
+            stream.opening = Opening::new(&self.extensions, &stream.spec.mid);
+        }
+        let begins = (&*stream.spec.mid, stream.opening);
+        let len = plan.write(&self.extensions, begins, cached, item, buffer).map_err(|_| ForwardDrop::Buffer)?;
         if !item.form.is_repetition() {
             let filler = item.form == Form::Filler;
             stream.history.record(item, filler, plan.transport, moment.tick, moment.keep);

@@ -3,8 +3,8 @@
 
 use parlour_model::{Codec, MediaKind};
 use parlour_rtp::{
-    AudioLevel, BufferFull, ExtensionKind, ExtensionMap, Header, HeaderWriter, TransportSequence, VideoOrientation,
-    rtx, vp8,
+    AudioLevel, BufferFull, ExtensionKind, ExtensionMap, Front, Header, HeaderWriter, TransportSequence,
+    VideoOrientation, rtx, vp8,
 };
 
 use crate::egress::outgoing::{Form, Outgoing};
@@ -88,13 +88,19 @@ impl Plan {
     pub fn write(
         &self,
         extensions: &ExtensionMap,
-        mid: &str,
+        (mid, opening): (&str, Opening),
         cached: Cached<'_>,
         item: &Outgoing,
         buffer: &mut [u8],
     ) -> Result<usize, BufferFull> {
-        let mut writer = HeaderWriter::new(buffer, self.header)?;
-        write_own(&mut writer, extensions, mid, self.transport)?;
+        let mut writer = match (opening, self.transport) {
+            (Opening::Made(front), Some(number)) => HeaderWriter::with_front(buffer, self.header, &front, number)?,
+            _ => {
+                let mut writer = HeaderWriter::new(buffer, self.header)?;
+                write_own(&mut writer, extensions, mid, self.transport)?;
+                writer
+            }
+        };
         self.write_passed(extensions, cached, &mut writer)?;
         let mut len = writer.finish()?;
         if let Some(original) = self.original {
@@ -170,6 +176,25 @@ pub(crate) fn write_padding_alone(
         Ok(len + usize::from(padding))
     };
     write(buffer).map_err(|BufferFull| ForwardDrop::Buffer)
+}
+
+/// How the headers of one stream begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Opening {
+    /// It was not asked for since its section or the connection's extensions changed.
+    Unknown,
+    /// Each for itself.
+    Various,
+    /// With the same elements, where packets are numbered.
+    Made(Front),
+}
+
+impl Opening {
+    pub fn new(extensions: &ExtensionMap, mid: &str) -> Self {
+        let number = extensions.id(ExtensionKind::TransportCc);
+        let front = number.and_then(|id| Front::new(id, |writer| write_own(writer, extensions, mid, None)));
+        front.map_or(Self::Various, Self::Made)
+    }
 }
 
 /// The extensions that are this server's own matter.

@@ -8,6 +8,7 @@ use parlour_model::{Bitrate, MediaKind, PublicationKey};
 use parlour_rtp::rtcp::SenderInfo;
 
 use crate::egress::history::History;
+use crate::egress::packet::Opening;
 use crate::egress::rewriter::{Rewriter, Rewritten, Source};
 use crate::egress::selector::{Choice, Selector};
 use crate::error::ForwardDrop;
@@ -19,7 +20,10 @@ use crate::spec::SubscriptionSpec;
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Stream {
+    /// Changed by [`Stream::set_spec`].
     pub spec: SubscriptionSpec,
+    /// As `spec` and the connection have it.
+    pub opening: Opening,
     pub rewriter: Rewriter,
     pub history: History,
     pub binding: Option<Binding>,
@@ -103,6 +107,7 @@ impl Stream {
         let committed = rewriter.next_sequence();
         Self {
             spec,
+            opening: Opening::Unknown,
             rewriter,
             history: History::new(),
             binding: None,
@@ -116,6 +121,12 @@ impl Stream {
             reception: None,
             reports: [None; 2],
         }
+    }
+
+    /// Its section changed.
+    pub fn set_spec(&mut self, spec: SubscriptionSpec) {
+        self.spec = spec;
+        self.opening = Opening::Unknown;
     }
 
     /// Decides on a packet of the publication that is bound. `align` tells how many ticks the packet is after the

@@ -57,7 +57,7 @@ impl Room {
         }
         self.unbind(receiver, stream);
         if let Some(state) = self.stream_mut(receiver, stream) {
-            state.spec = spec;
+            state.set_spec(spec);
             state.binding = Some(binding);
         }
         if let Some(publication) = self.publications.get_mut(slot) {
@@ -71,7 +71,7 @@ impl Room {
         let Some(state) = self.stream_mut(receiver, stream) else { return false };
         let same = state.binding.is_some_and(|binding| binding.publication == publication);
         if same {
-            state.spec = spec.clone();
+            state.set_spec(spec.clone());
         }
         same
     }
