@@ -113,14 +113,14 @@ impl Rewriter {
         self.newest.map(|newest| (newest.source, newest.incoming_timestamp))
     }
 
-    /// Whether a packet of the running source is older than what went out: its place is already decided.
-    pub fn is_late(&self, source: Source, packet: &Inbound) -> bool {
-        let newest_run = self.runs.back().filter(|run| self.running && run.source == source);
-        match newest_run {
-            Some(run) => packet.sequence < run.end,
-            // Of a source that no longer goes out everything is late.
-            None => self.runs.iter().any(|run| run.source == source && packet.sequence < run.end),
-        }
+    /// If this source is what goes out: before which number the place of its packets is already decided.
+    pub fn run_end(&self, source: Source) -> Option<u64> {
+        self.runs.back().filter(|run| self.running && run.source == source).map(|run| run.end)
+    }
+
+    /// Whether a packet of a source that no longer goes out is from when it did: all of those are late.
+    pub fn is_left_behind(&self, source: Source, packet: &Inbound) -> bool {
+        self.runs.iter().any(|run| run.source == source && packet.sequence < run.end)
     }
 
     /// Begins a run with this packet. `since` says by the sender's clocks how many ticks it is after
@@ -305,7 +305,7 @@ mod tests {
         rewriter.pass(SOURCE, &packet(102));
         let switched = rewriter.begin(other, &Inbound { layer: 1, ..packet(7) }, None, 90_000);
         assert_eq!(switched.sequence, first.sequence + 3);
-        assert!(rewriter.is_late(SOURCE, &packet(101)));
+        assert!(rewriter.is_left_behind(SOURCE, &packet(101)));
         assert_eq!(rewriter.late(SOURCE, &packet(101)).map(|out| out.sequence), Some(first.sequence + 1));
         // What came after the switch has none.
         assert_eq!(rewriter.late(SOURCE, &packet(103)), None);

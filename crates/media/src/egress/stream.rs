@@ -144,10 +144,12 @@ impl Stream {
         if binding.floors.get(usize::from(packet.layer)).is_some_and(|&floor| packet.sequence < floor) {
             return Verdict::Drop(ForwardDrop::Late);
         }
-        if self.rewriter.is_late(source, packet) {
+        let run = self.rewriter.run_end(source);
+        let is_late = run.map_or_else(|| self.rewriter.is_left_behind(source, packet), |end| packet.sequence < end);
+        if is_late {
             return self.rewriter.late(source, packet).map_or(Verdict::Drop(ForwardDrop::Late), Verdict::Send);
         }
-        let runs = self.rewriter.timestamp_shift(source).is_some();
+        let runs = run.is_some();
         if !runs && binding.selector.current() == Some(packet.layer) {
             // The publisher began its numbering anew: this layer begins anew as well.
             binding.selector.restart();
