@@ -214,10 +214,10 @@ impl Cipher {
 
 /// RFC 7714 8.1: zeros (16 bits), SSRC, rollover counter, sequence number; xor salt.
 fn rtp_nonce(salt: &[u8; 12], ssrc: u32, index: u64) -> Nonce {
-    let mut nonce = *salt;
-    xor(&mut nonce[2..6], &ssrc.to_be_bytes());
-    xor(&mut nonce[6..12], &index.to_be_bytes()[2..]);
-    Nonce::assume_unique_for_key(nonce)
+    let [a, b, c, d] = ssrc.to_be_bytes();
+    let [_, _, e, f, g, h, i, j] = index.to_be_bytes();
+    let varying = [0, 0, a, b, c, d, e, f, g, h, i, j];
+    Nonce::assume_unique_for_key(std::array::from_fn(|at| salt[at] ^ varying[at]))
 }
 
 /// RFC 7714 9.1: zeros (16 bits), SSRC, zeros (16 bits), index; xor salt.

@@ -40,11 +40,13 @@ pub(super) struct Sources<T> {
     sources: Vec<Source<T>>,
     retired: BTreeMap<u32, u64>,
     packets: u64,
+    /// Where the source used last is, most likely: a frame's packets come one after the other.
+    last: usize,
 }
 
 impl<T> Sources<T> {
     pub(super) fn new() -> Self {
-        Self { sources: Vec::new(), retired: BTreeMap::new(), packets: 0 }
+        Self { sources: Vec::new(), retired: BTreeMap::new(), packets: 0, last: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -53,6 +55,9 @@ impl<T> Sources<T> {
 
     /// `None`: there is no room for another.
     pub(super) fn find(&self, ssrc: u32) -> Option<Place> {
+        if self.sources.get(self.last).is_some_and(|source| source.ssrc == ssrc) {
+            return Some(Place::Known(self.last));
+        }
         if let Ok(at) = self.sources.binary_search_by_key(&ssrc, |source| source.ssrc) {
             return Some(Place::Known(at));
         }
@@ -93,6 +98,7 @@ impl<T> Sources<T> {
             Place::New => self.insert(ssrc, Window::starting_at(index), tag()),
             Place::Retired(highest) => self.insert(ssrc, Window::used_up_to(highest), tag()),
         };
+        self.last = at;
         let source = &mut self.sources[at];
         source.window.mark(index);
         source.used = self.packets;
