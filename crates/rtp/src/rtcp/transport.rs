@@ -225,15 +225,15 @@ pub(crate) fn write<I>(observed: &Observed<I>, cursor: &mut Cursor<'_>) -> Resul
 where
     I: Iterator<Item = Option<u64>> + Clone,
 {
-    let mut symbols = [NOT_RECEIVED; MAX_STATUSES];
+    let (mut symbols, mut deltas) = ([NOT_RECEIVED; MAX_STATUSES], [0; MAX_STATUSES]);
     let Some(first) = observed.first() else { return Ok(0) };
     let reference = ticks(first).div_euclid(REFERENCE_TICKS);
     let mut previous = reference * REFERENCE_TICKS;
     let mut count = 0;
-    for (symbol, arrival) in symbols.iter_mut().zip(observed.arrivals.clone()) {
+    for ((symbol, told), arrival) in symbols.iter_mut().zip(&mut deltas).zip(observed.arrivals.clone()) {
         if let Some(arrival) = arrival.map(ticks) {
-            let Some((kind, _)) = delta(previous, arrival) else { break };
-            *symbol = kind;
+            let Some(delta) = delta(previous, arrival) else { break };
+            (*symbol, *told) = delta;
             previous = arrival;
         }
         count += 1;
@@ -242,7 +242,13 @@ where
     cursor.put_u16(count as u16)?;
     cursor.put_u32((reference as u32) << 8 | u32::from(observed.feedback_count))?;
     write_chunks(symbols.get(..count).unwrap_or_default(), cursor)?;
-    write_deltas(reference, observed.arrivals.clone().take(count), cursor)?;
+    for (&symbol, &delta) in symbols.iter().zip(&deltas).take(count) {
+        match symbol {
+            SMALL => cursor.put_u8(delta as u8)?,
+            LARGE => cursor.put_u16(delta as u16)?,
+            _ => {}
+        }
+    }
     Ok(count)
 }
 
@@ -262,23 +268,6 @@ fn write_chunks(mut symbols: &[u8], cursor: &mut Cursor<'_>) -> Result<(), Buffe
         };
         cursor.put_u16(chunk)?;
         symbols = symbols.get(used..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-fn write_deltas(
-    reference: i64,
-    arrivals: impl Iterator<Item = Option<u64>>,
-    cursor: &mut Cursor<'_>,
-) -> Result<(), BufferFull> {
-    let mut previous = reference * REFERENCE_TICKS;
-    for arrival in arrivals.flatten().map(ticks) {
-        match delta(previous, arrival) {
-            Some((SMALL, delta)) => cursor.put_u8(delta as u8)?,
-            Some((_, delta)) => cursor.put_u16(delta as u16)?,
-            None => {}
-        }
-        previous = arrival;
     }
     Ok(())
 }
