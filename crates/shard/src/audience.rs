@@ -15,7 +15,7 @@ use parlour_model::{Identity, ParticipantKey};
 /// the earliest (libwebrtc's least timeout of retransmission).
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// Newcomers are greeted: an application answers the news of them at once, and its message comes just behind the
+/// Whoever joins is greeted: an application answers the news at once, and its message comes just behind the
 /// acknowledgement. Those who were apart from the sender for a while are not greeted, and what was said meanwhile was not for them.
 const SETTLING_FOR_NEWCOMERS: Duration = Duration::ZERO;
 
@@ -44,6 +44,8 @@ const MAX_MET: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
     listeners: BTreeMap<ParticipantKey, Listener>,
+    /// Who was in it, and is elsewhere in the session. Bounded by the session's seats.
+    apart: BTreeSet<ParticipantKey>,
     /// Of whom it ever knew; at [`MAX_MET`] nobody is new any more.
     met: BTreeSet<Identity>,
     /// Grows with the circle.
@@ -85,7 +87,7 @@ impl Audience {
     /// It is being told that someone is there.
     pub(crate) fn told(&mut self, key: ParticipantKey, identity: &Identity, now: Instant) {
         let is_new = self.met.len() < MAX_MET && self.met.insert(identity.clone());
-        let settling = if is_new { SETTLING_FOR_NEWCOMERS } else { SETTLING };
+        let settling = if self.apart.remove(&key) { SETTLING } else { SETTLING_FOR_NEWCOMERS };
         let knowledge = Knowledge::Told { since: now, asked: None, settling };
         self.listeners.insert(key, Listener { knowledge, is_new, media_waits: Some(now + MEDIA_WAIT) });
     }
@@ -99,6 +101,7 @@ impl Audience {
                 None => self.told(key, &identity, now),
             }
         }
+        self.apart.extend(before.into_keys());
         for listener in self.listeners.values_mut() {
             if let Knowledge::Told { since, asked, settling } = &mut listener.knowledge {
                 (*since, *asked, *settling) = (now, None, SETTLING_AFTER_RESUME);
@@ -106,9 +109,17 @@ impl Audience {
         }
     }
 
-    /// It is being told that someone is there no more.
-    pub(crate) fn gone(&mut self, key: ParticipantKey) {
+    /// It is being told that someone is there no more, who is elsewhere in the session.
+    pub(crate) fn parted(&mut self, key: ParticipantKey) {
+        if self.listeners.remove(&key).is_some() {
+            self.apart.insert(key);
+        }
+    }
+
+    /// Someone has left the session.
+    pub(crate) fn left(&mut self, key: ParticipantKey) {
         self.listeners.remove(&key);
+        self.apart.remove(&key);
     }
 
     /// The acknowledgement to ask for now, behind what it was told.

@@ -22,7 +22,7 @@ fn ms(ms: u64) -> Duration {
 fn after_check_in(start: Instant) -> Audience {
     let mut audience = Audience::default();
     audience.begin([THERAPIST, PARTNER].into_iter().map(|key| (key, identity(key))));
-    audience.gone(PARTNER);
+    audience.parted(PARTNER);
     audience.told(PARTNER, &identity(PARTNER), start);
     audience
 }
@@ -55,7 +55,7 @@ fn an_acknowledgement_of_something_else_says_nothing() {
     let mark = audience.mark(true, start + ms(14_000));
     assert!(!audience.means(PARTNER, mark, false));
     audience.acknowledged(number, start + ms(14_000));
-    audience.gone(PARTNER);
+    audience.parted(PARTNER);
     audience.told(PARTNER, &identity(PARTNER), start + ms(14_100));
     audience.acknowledged(number, start + ms(14_100));
     let mark = audience.mark(true, start + ms(20_000));
@@ -83,7 +83,7 @@ fn to_name_someone_whom_one_never_knew_before_shows_that_one_does_now() {
     let mark = audience.mark(true, start);
     assert!(audience.means(newcomer, mark, true) && !audience.means(newcomer, mark, false));
     assert!(!audience.means(ParticipantKey(4), mark, true), "nobody was told of them");
-    audience.gone(newcomer);
+    audience.left(newcomer);
     let again = ParticipantKey(5);
     audience.told(again, &identity(newcomer), start);
     let mark = audience.mark(true, start);
@@ -102,6 +102,17 @@ fn an_application_may_greet_a_newcomer_as_soon_as_it_knows_of_them() {
     let greeting = audience.mark(true, start + ms(100));
     assert!(!audience.means(newcomer, before, false) && audience.means(newcomer, greeting, false));
     assert!(!audience.means(PARTNER, greeting, false), "who was apart is not greeted");
+
+    audience.left(newcomer);
+    let again = ParticipantKey(4);
+    audience.told(again, &identity(newcomer), start + ms(200));
+    let number = audience.ask(start + ms(200)).expect("someone is back");
+    audience.acknowledged(number, start + ms(200));
+    let greeting = audience.mark(true, start + ms(200));
+    assert!(audience.means(again, greeting, false), "who reloaded the page is greeted again");
+    audience.left(again);
+    audience.left(PARTNER);
+    assert!(audience.apart.is_empty(), "nothing is kept of those who left");
 }
 
 #[test]
@@ -204,7 +215,7 @@ impl Course {
                 self.tell();
             }
             Turn::Goes(key) if self.there.remove(key) => {
-                self.audience.gone(ParticipantKey(*key));
+                self.audience.parted(ParticipantKey(*key));
                 self.tell();
             }
             Turn::SignalsPass => {
@@ -234,7 +245,7 @@ proptest! {
         let start = Instant::now();
         let mut audience = Audience::default();
         audience.begin((1..5).map(|key| (ParticipantKey(key), identity(ParticipantKey(key)))));
-        (2..5).for_each(|key| audience.gone(ParticipantKey(key)));
+        (2..5).for_each(|key| audience.parted(ParticipantKey(key)));
         let (there, known) = (BTreeSet::from([1]), BTreeSet::from([1]));
         let mut course = Course { now: start, audience, there, known, news: Vec::new() };
         // Sent at, arriving at, whom the sender knew of.

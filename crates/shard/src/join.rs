@@ -189,6 +189,7 @@ impl RoomContext<'_> {
         self.room.publications.retain(|_, publication| publication.publisher != key);
         self.room.media.remove_participant(key, self.now);
         self.room.allowances.remove(&key);
+        self.room.participants.values_mut().for_each(|one| one.audience.left(key));
         self.room.messages.retain(|(from, to), _| *from != key && *to != key);
         self.forget_stale_wishes();
     }

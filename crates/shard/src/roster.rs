@@ -45,7 +45,7 @@ impl RoomContext<'_> {
         known.retain(|key, _| {
             let stays = visible.contains(key);
             if !stays {
-                audience.gone(*key);
+                audience.parted(*key);
             }
             stays
         });

@@ -10,6 +10,7 @@ use parlour_model::Identity;
 use parlour_model::session::{CheckInId, SessionCommand, SessionPolicy, SessionReply};
 use parlour_simnet::{HomeConfig, LinkConfig, Micros};
 
+use crate::play::script::Dice;
 use crate::stage::{SETTLED, ask, by, flows, knows, open_door, packets, publish, rule};
 
 /// Between two messages of one person.
@@ -166,6 +167,33 @@ fn what_is_under_way_when_someone_is_let_in_or_freed_is_not_for_them() {
     talk.world.run_for(Duration::from_secs(1));
     talk.check();
     assert!(talk.all_get_the_last());
+}
+
+#[test]
+fn whatever_moves_people_make_nobody_reads_what_was_not_for_them() {
+    for seed in 0..3 {
+        let mut dice = Dice(seed);
+        let [her_way, other_way] = [0, 1].map(|_| Duration::from_millis(5 + dice.roll(250)));
+        let mut talk = Talk::couple(70 + seed, [line(her_way), line(other_way)], [her_way, other_way]);
+        let mut check_in = None;
+        for _ in 0..16 {
+            match (dice.roll(4), check_in.take()) {
+                (0 | 1, Some(id)) => _ = rule(&mut talk.world, SessionCommand::EndCheckIn(id)),
+                (_, Some(id)) => check_in = Some(id),
+                (0, None) => check_in = Some(talk.check_in()),
+                (1, None) => _ = rule(&mut talk.world, SessionCommand::Hold(Identity::from("ann"))),
+                (2, None) => _ = rule(&mut talk.world, SessionCommand::Hold(Identity::from("ben"))),
+                _ => _ = rule(&mut talk.world, SessionCommand::ResumeAll),
+            }
+            talk.write_for(Duration::from_millis(20 + dice.roll(900)));
+        }
+        check_in.map(|id| rule(&mut talk.world, SessionCommand::EndCheckIn(id)));
+        rule(&mut talk.world, SessionCommand::ResumeAll);
+        talk.write_for(Duration::from_secs(4));
+        talk.world.run_for(Duration::from_secs(1));
+        talk.check();
+        assert!(talk.all_get_the_last(), "in the end they read each other (seed {seed})");
+    }
 }
 
 #[test]
