@@ -216,6 +216,7 @@ test("a session held in text needs no devices, and its words pass no seal", asyn
   await alex.page.getByText("Robin came while you were writing and will read this too. Send it?").waitFor();
   await alex.checkView("a question before more people read it");
   await alex.press("Not yet");
+  assert.equal(await alex.page.evaluate(() => document.activeElement?.id), "chat-text");
   assert.equal(await alex.page.getByLabel("Write a message").inputValue(), "between us");
   await alex.press("Send");
   await alex.press("Send to everybody here");

@@ -37,6 +37,7 @@ function Write({ call }: { call: Call }) {
   /** Who was there all the while it was written; nobody else reads it unasked. */
   const meant = useSignal<Readers | null>(null);
   const asking = useSignal(false);
+  const field = useRef<HTMLTextAreaElement>(null);
   const others = call.others.value;
   const newcomers = unmeant(meant.value, others);
 
@@ -59,6 +60,11 @@ function Write({ call }: { call: Call }) {
     if (newcomers.length && text.value.trim()) asking.value = true;
     else void send(identities(others));
   };
+  // The question goes, and with it the button that was pressed: one is back where one writes.
+  const answer = (act: () => void): void => {
+    act();
+    field.current?.focus();
+  };
   return (
     <form
       class="chat-write"
@@ -70,10 +76,10 @@ function Write({ call }: { call: Call }) {
       {asking.value && newcomers.length > 0 && (
         <div class="chat-asks">
           <p role="alert">{tn("chat.asks", newcomers.length, { names: list(newcomers.map(({ name }) => name)) })}</p>
-          <button class="secondary" type="button" onClick={() => void send(identities(others))}>
+          <button class="secondary" type="button" onClick={() => answer(() => void send(identities(others)))}>
             {t("chat.send_to_all")}
           </button>
-          <button class="secondary" type="button" onClick={() => (asking.value = false)}>
+          <button class="secondary" type="button" onClick={() => answer(() => (asking.value = false))}>
             {t("chat.not_yet")}
           </button>
         </div>
@@ -82,6 +88,7 @@ function Write({ call }: { call: Call }) {
         {t("chat.write")}
       </label>
       <textarea
+        ref={field}
         id="chat-text"
         rows={2}
         maxLength={MAX_TEXT}
