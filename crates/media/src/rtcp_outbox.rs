@@ -39,14 +39,14 @@ impl RtcpOutbox {
         if start + MAX_MESSAGE > MAX_WAITING {
             return Err(Overflow);
         }
-        self.bytes.resize(start + MAX_MESSAGE, 0);
-        let mut writer = Writer::new(self.bytes.get_mut(start..).unwrap_or_default());
+        // Written where the cache has it, and kept in as many bytes as it has: most messages are of one line of it.
+        let mut message = [0; MAX_MESSAGE];
+        let mut writer = Writer::new(&mut message);
         let outcome = write(&mut writer);
         let len = writer.len();
-        let written = if outcome.is_ok() { len } else { 0 };
-        self.bytes.truncate(start + written);
-        if written > 0 {
-            self.ends.push(start + written);
+        if outcome.is_ok() && len > 0 {
+            self.bytes.extend_from_slice(message.get(..len).unwrap_or_default());
+            self.ends.push(self.bytes.len());
         }
         outcome.map_err(|_| Overflow)
     }
