@@ -40,6 +40,15 @@ const NEVER: Duration = Duration::from_secs(15);
 /// People that one client met. A session has 12 seats and knows 64 people.
 const MAX_MET: usize = 64;
 
+/// Whether something could reach somebody at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// Yes.
+    Up,
+    /// It is being made, which takes longer than news.
+    Coming,
+}
+
 /// The circle of one client.
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
@@ -85,11 +94,12 @@ impl Audience {
     }
 
     /// It is being told that someone is there.
-    pub(crate) fn told(&mut self, key: ParticipantKey, identity: &Identity, now: Instant) {
+    pub(crate) fn told(&mut self, key: ParticipantKey, identity: &Identity, their: Connection, now: Instant) {
         let is_new = self.met.len() < MAX_MET && self.met.insert(identity.clone());
         let settling = if self.apart.remove(&key) { SETTLING } else { SETTLING_FOR_NEWCOMERS };
         let knowledge = Knowledge::Told { since: now, asked: None, settling };
-        self.listeners.insert(key, Listener { knowledge, is_new, media_waits: Some(now + MEDIA_WAIT) });
+        let media_waits = (their == Connection::Up).then(|| now + MEDIA_WAIT);
+        self.listeners.insert(key, Listener { knowledge, is_new, media_waits });
     }
 
     /// It is being told everything anew, after a break: of its circle, and that nobody else is there.
@@ -98,7 +108,7 @@ impl Audience {
         for (key, identity) in circle {
             match before.remove(&key) {
                 Some(listener) => _ = self.listeners.insert(key, listener),
-                None => self.told(key, &identity, now),
+                None => self.told(key, &identity, Connection::Up, now),
             }
         }
         self.apart.extend(before.into_keys());

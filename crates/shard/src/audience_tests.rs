@@ -23,7 +23,7 @@ fn after_check_in(start: Instant) -> Audience {
     let mut audience = Audience::default();
     audience.begin([THERAPIST, PARTNER].into_iter().map(|key| (key, identity(key))));
     audience.parted(PARTNER);
-    audience.told(PARTNER, &identity(PARTNER), start);
+    audience.told(PARTNER, &identity(PARTNER), Connection::Up, start);
     audience
 }
 
@@ -56,7 +56,7 @@ fn an_acknowledgement_of_something_else_says_nothing() {
     assert!(!audience.means(PARTNER, mark, false));
     audience.acknowledged(number, start + ms(14_000));
     audience.parted(PARTNER);
-    audience.told(PARTNER, &identity(PARTNER), start + ms(14_100));
+    audience.told(PARTNER, &identity(PARTNER), Connection::Up, start + ms(14_100));
     audience.acknowledged(number, start + ms(14_100));
     let mark = audience.mark(true, start + ms(20_000));
     assert!(!audience.means(PARTNER, mark, false), "that was for the time before");
@@ -79,13 +79,13 @@ fn to_name_someone_whom_one_never_knew_before_shows_that_one_does_now() {
     let start = Instant::now();
     let mut audience = after_check_in(start);
     let newcomer = ParticipantKey(3);
-    audience.told(newcomer, &identity(newcomer), start);
+    audience.told(newcomer, &identity(newcomer), Connection::Up, start);
     let mark = audience.mark(true, start);
     assert!(audience.means(newcomer, mark, true) && !audience.means(newcomer, mark, false));
     assert!(!audience.means(ParticipantKey(4), mark, true), "nobody was told of them");
     audience.left(newcomer);
     let again = ParticipantKey(5);
-    audience.told(again, &identity(newcomer), start);
+    audience.told(again, &identity(newcomer), Connection::Up, start);
     let mark = audience.mark(true, start);
     assert!(!audience.means(again, mark, true), "the same person, on another device");
 }
@@ -95,7 +95,7 @@ fn an_application_may_greet_a_newcomer_as_soon_as_it_knows_of_them() {
     let start = Instant::now();
     let mut audience = after_check_in(start);
     let newcomer = ParticipantKey(3);
-    audience.told(newcomer, &identity(newcomer), start);
+    audience.told(newcomer, &identity(newcomer), Connection::Up, start);
     let number = audience.ask(start).expect("someone new");
     let before = audience.mark(true, start + ms(100));
     audience.acknowledged(number, start + ms(100));
@@ -105,7 +105,7 @@ fn an_application_may_greet_a_newcomer_as_soon_as_it_knows_of_them() {
 
     audience.left(newcomer);
     let again = ParticipantKey(4);
-    audience.told(again, &identity(newcomer), start + ms(200));
+    audience.told(again, &identity(newcomer), Connection::Up, start + ms(200));
     let number = audience.ask(start + ms(200)).expect("someone is back");
     audience.acknowledged(number, start + ms(200));
     let greeting = audience.mark(true, start + ms(200));
@@ -157,6 +157,10 @@ fn sound_waits_for_the_acknowledgement_and_not_for_ever() {
     audience.handle_timeout(start + ms(110));
     assert!(!audience.withholds_media(PARTNER));
     assert_eq!(audience.poll_timeout(), None);
+
+    let mut joined = after_check_in(start);
+    joined.told(ParticipantKey(3), &identity(ParticipantKey(3)), Connection::Coming, start);
+    assert!(!joined.withholds_media(ParticipantKey(3)), "it hears nothing before its connection is up");
 
     let mut deaf = after_check_in(start);
     deaf.handle_timeout(start + MEDIA_WAIT);
@@ -211,7 +215,7 @@ impl Course {
         };
         match turn {
             Turn::Comes(key) if self.there.insert(*key) => {
-                self.audience.told(ParticipantKey(*key), &identity(ParticipantKey(*key)), self.now);
+                self.audience.told(ParticipantKey(*key), &identity(ParticipantKey(*key)), Connection::Up, self.now);
                 self.tell();
             }
             Turn::Goes(key) if self.there.remove(key) => {

@@ -4,6 +4,7 @@
 use parlour_model::command::SessionRecord;
 use parlour_model::{Event, Identity, ParticipantKey, ParticipantRecord, ParticipantState};
 
+use crate::audience::Connection;
 use crate::participant::Known;
 use crate::room::RoomContext;
 
@@ -54,7 +55,7 @@ impl RoomContext<'_> {
             let before = known.get(&key);
             if before.is_none_or(|known| known.version < seen.record.version) {
                 if before.is_none() && key != viewer {
-                    audience.told(key, &seen.record.identity, now);
+                    audience.told(key, &seen.record.identity, connection(&seen.record), now);
                 }
                 known.insert(key, Known::of(&seen.record));
                 updates.push(seen.record.clone());
@@ -90,6 +91,10 @@ impl RoomContext<'_> {
         let publishers = seen.clone().filter(|one| !one.record.tracks.is_empty()).count();
         SessionRecord { participants: seen.count() as u32, publishers: publishers as u32, ..self.room.record() }
     }
+}
+
+fn connection(record: &ParticipantRecord) -> Connection {
+    if record.state == ParticipantState::Active { Connection::Up } else { Connection::Coming }
 }
 
 impl Known {
