@@ -21,7 +21,14 @@ impl Shard {
             }),
             command => match self.rooms.of_session(session) {
                 Some(room) => {
-                    let is_passing = matches!(command, Command::Act(_, Action::SendData(_) | Action::Trickle(_)));
+                    let is_passing = match &command {
+                        Command::Act(_, Action::SendData(_) | Action::Trickle(_)) => true,
+                        // Only edges that wait for it change with it.
+                        Command::Act(_, Action::Acknowledge(_)) => {
+                            self.rooms.get(room).is_some_and(|room| !room.withholds)
+                        }
+                        _ => false,
+                    };
                     let work = |context: &mut RoomContext<'_>| context.handle_command(command);
                     let reply =
                         if is_passing { self.in_settled_room(room, now, work) } else { self.in_room(room, now, work) };
