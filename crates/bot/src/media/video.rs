@@ -201,8 +201,8 @@ impl VideoSource {
                 picture_id: Some(layer.picture_id),
                 tl0: Some(layer.tl0),
                 tid: Some(tid),
-                // Frames of upper layers lean on the base layer only after the first one of a pattern.
-                sync: tid != 0 && layer.since_key < 4,
+                // As libwebrtc: of each pattern the first frame of either upper layer leans on the base layer only.
+                sync: tid != 0 && matches!(layer.since_key % 4, 1 | 2),
                 key_index: Some(layer.key_index),
             };
             let mut payload = Vec::with_capacity(MAX_PAYLOAD);
