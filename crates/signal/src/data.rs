@@ -66,10 +66,7 @@ impl DataStamp {
     fn stamp(&self, packet: &mut proto::DataPacket, channel: DataChannel) -> Result<(), Reason> {
         packet.participant_sid = self.sid.as_str().to_owned();
         packet.participant_identity = self.identity.as_str().to_owned();
-        packet.kind = match channel {
-            DataChannel::Reliable => proto::data_packet::Kind::Reliable.into(),
-            DataChannel::Lossy => proto::data_packet::Kind::Lossy.into(),
-        };
+        packet.kind = kind_of(channel).into();
         match &mut packet.value {
             Some(Value::User(user)) => {
                 user.participant_sid.clone_from(&packet.participant_sid);
@@ -86,16 +83,30 @@ impl DataStamp {
 /// The topic under which the server asks a publisher for speech of fewer bits.
 const SPEECH_TOPIC: &str = "parlour.speech";
 
-/// Asks a publisher to make a voice of no more than this; `None`: as it was. Without a sender, which is how clients know the
-/// server.
-pub(crate) fn speech_limit(track: &TrackSid, most: Option<Bitrate>) -> Bytes {
+/// Asks a publisher to make a voice of no more than this; `None`: as it was.
+pub(crate) fn speech_limit(track: &TrackSid, most: Option<Bitrate>, publisher: &Identity) -> OutgoingData {
     let limit = serde_json::json!({ "track": track.as_str(), "max_bitrate": most.map(Bitrate::as_bps) });
     let user = proto::UserPacket {
         payload: limit.to_string().into_bytes(),
         topic: Some(SPEECH_TOPIC.to_owned()),
         ..Default::default()
     };
-    proto::DataPacket { value: Some(Value::User(user)), ..Default::default() }.encode_to_vec().into()
+    from_server(DataChannel::Reliable, vec![publisher.clone()], user)
+}
+
+/// A message that no participant sends: without a sender, which is how clients know the server.
+#[allow(deprecated)] // older SDKs read the old fields
+pub(crate) fn from_server(channel: DataChannel, destinations: Vec<Identity>, user: proto::UserPacket) -> OutgoingData {
+    let packet =
+        proto::DataPacket { kind: kind_of(channel).into(), value: Some(Value::User(user)), ..Default::default() };
+    OutgoingData { channel, destinations, mark: AudienceMark::default(), payload: packet.encode_to_vec().into() }
+}
+
+fn kind_of(channel: DataChannel) -> proto::data_packet::Kind {
+    match channel {
+        DataChannel::Reliable => proto::data_packet::Kind::Reliable,
+        DataChannel::Lossy => proto::data_packet::Kind::Lossy,
+    }
 }
 
 /// Whom it is for, taken out so that nobody learns who else got it. Addressed to nobody we know is not the same as
@@ -160,7 +171,9 @@ mod tests {
     #[test]
     fn the_server_asks_a_publisher_for_speech_of_fewer_bits_in_its_own_name() {
         let told = |most| {
-            let packet = proto::DataPacket::decode(speech_limit(&TrackSid::from("TR_1"), most)).unwrap();
+            let out = speech_limit(&TrackSid::from("TR_1"), most, &Identity::from("me"));
+            assert_eq!(out.destinations, [Identity::from("me")]);
+            let packet = proto::DataPacket::decode(out.payload).unwrap();
             let Some(Value::User(user)) = packet.value else { panic!("no message") };
             assert_eq!((user.topic(), packet.participant_identity.as_str()), ("parlour.speech", ""));
             String::from_utf8(user.payload).unwrap()

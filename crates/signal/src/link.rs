@@ -9,7 +9,7 @@ use std::sync::Arc;
 use livekit_protocol as proto;
 use livekit_protocol::signal_response::Message as Response;
 use parlour_engine::EventStream;
-use parlour_model::command::{Action, AudienceMark, DataChannel, Joined, OutgoingData, Topology};
+use parlour_model::command::{Action, DataChannel, Joined, Topology};
 use parlour_model::{Bitrate, Command, Event, Identity, LeaveReason, ParticipantSid, SessionId, TrackSid};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -22,7 +22,7 @@ use crate::metrics::{Close, Drop as Reason};
 use crate::refresh::Refresh;
 use crate::service::{LinkAddress, Registration, Shared};
 use crate::simulate::ResumeTrap;
-use crate::socket::{Received, Wire};
+use crate::socket::{Inbound, Wire};
 use crate::token::Claims;
 use crate::translate::request::{self, Invalid, Request};
 use crate::translate::roster::View;
@@ -97,7 +97,7 @@ enum Wake {
     Event(Option<Event>),
     Attached(Attachment),
     Relocate(Relocation),
-    Received(Option<Received>),
+    Received(Option<Inbound>),
     RefreshDue,
     SpeechOver,
     Stopping(StopAdvice),
@@ -196,8 +196,8 @@ impl Link {
             Wake::Event(None) => self.handle_event(Event::Leave(LeaveReason::MustRejoin)),
             Wake::Attached(attachment) => self.handle_attachment(attachment).await,
             Wake::Relocate(relocation) => self.relocate(relocation),
-            Wake::Received(Some(Received::Request(message))) => self.handle_request(*message),
-            Wake::Received(Some(Received::Acknowledged(number))) => {
+            Wake::Received(Some(Inbound::Request(message, _))) => self.handle_request(*message),
+            Wake::Received(Some(Inbound::Acknowledged(number))) => {
                 self.act(Action::Acknowledge(number));
                 Flow::On
             }
@@ -300,12 +300,7 @@ impl Link {
 
     /// In a data message from the server: clients that do not know it go on as they did, and nothing depends on it.
     fn ask_for_speech(&mut self, track: &TrackSid, most: Option<Bitrate>) {
-        let command = Command::SendData(OutgoingData {
-            channel: DataChannel::Reliable,
-            destinations: vec![self.who.identity.clone()],
-            mark: AudienceMark::default(),
-            payload: speech_limit(track, most),
-        });
+        let command = Command::SendData(speech_limit(track, most, &self.who.identity));
         if self.shared.engine.post(&self.who.session, command).is_err() {
             self.shared.metrics.dropped(Reason::EngineBusy);
         }
@@ -352,7 +347,7 @@ impl Link {
     }
 }
 
-async fn receive(wire: &mut Option<Wire>) -> Option<Received> {
+async fn receive(wire: &mut Option<Wire>) -> Option<Inbound> {
     match wire {
         Some(wire) => wire.receive().await,
         None => std::future::pending().await,

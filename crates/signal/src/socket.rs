@@ -35,12 +35,6 @@ pub(crate) enum Inbound {
     Acknowledged(u32),
 }
 
-/// What the link gets of it.
-pub(crate) enum Received {
-    Request(Box<proto::signal_request::Message>),
-    Acknowledged(u32),
-}
-
 /// The link's end. Dropping it sends what is queued and closes.
 pub(crate) struct Wire {
     frames: mpsc::Sender<Frame>,
@@ -123,14 +117,12 @@ impl Wire {
     }
 
     /// What comes next; `None` when the socket is gone.
-    pub(crate) async fn receive(&mut self) -> Option<Received> {
-        Some(match self.inbound.recv().await? {
-            Inbound::Request(message, format) => {
-                self.format = format;
-                Received::Request(message)
-            }
-            Inbound::Acknowledged(number) => Received::Acknowledged(number),
-        })
+    pub(crate) async fn receive(&mut self) -> Option<Inbound> {
+        let inbound = self.inbound.recv().await?;
+        if let Inbound::Request(_, format) = &inbound {
+            self.format = *format;
+        }
+        Some(inbound)
     }
 
     /// Ends the connection without a word.

@@ -1,16 +1,14 @@
 //! Data that an integrator's server sends into a room.
 
-use bytes::Bytes;
 use livekit_protocol as proto;
-use livekit_protocol::data_packet::{Kind, Value};
-use parlour_model::command::{AudienceMark, DataChannel, OutgoingData};
+use livekit_protocol::data_packet::Kind;
+use parlour_model::command::DataChannel;
 use parlour_model::{Command, Identity, Refusal, SessionId};
-use prost::Message as _;
 
 use super::Call;
 use super::twirp::TwirpError;
 use crate::config::MAX_DATA_PACKET;
-use crate::data::MAX_DESTINATIONS;
+use crate::data::{MAX_DESTINATIONS, from_server};
 
 #[allow(deprecated)] // older SDKs write the old fields
 pub(super) async fn send(
@@ -31,15 +29,13 @@ pub(super) async fn send(
         // To nobody we know is not the same as to everybody.
         return Err(Refusal::UnknownParticipant.into());
     }
-    let payload = packet(request);
-    if payload.len() > MAX_DATA_PACKET {
+    let user =
+        proto::UserPacket { payload: request.data, topic: request.topic, nonce: request.nonce, ..Default::default() };
+    let data = from_server(channel, destinations, user);
+    if data.payload.len() > MAX_DATA_PACKET {
         return Err(TwirpError::invalid("the data is too long"));
     }
-    call.ask(
-        &session,
-        Command::SendData(OutgoingData { channel, destinations, mark: AudienceMark::default(), payload }),
-    )
-    .await?;
+    call.ask(&session, Command::SendData(data)).await?;
     Ok(proto::SendDataResponse {})
 }
 
@@ -58,13 +54,4 @@ async fn destinations(
     named.sort_unstable();
     named.dedup();
     Ok(named)
-}
-
-/// As receivers get it: without a sender, which is how clients know the server.
-fn packet(request: proto::SendDataRequest) -> Bytes {
-    let user =
-        proto::UserPacket { payload: request.data, topic: request.topic, nonce: request.nonce, ..Default::default() };
-    #[allow(deprecated)]
-    let packet = proto::DataPacket { kind: request.kind, value: Some(Value::User(user)), ..Default::default() };
-    packet.encode_to_vec().into()
 }
