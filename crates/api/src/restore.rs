@@ -9,7 +9,7 @@ use parlour_store::{Action, AuditRecord, SessionRow, StoreError, Subject};
 
 use crate::directory::opening;
 use crate::now_ms;
-use crate::sessions::{MINUTE_MS, planned_end};
+use crate::sessions::{minutes_after, planned_end};
 use crate::state::ApiState;
 
 /// Sessions read at once.
@@ -111,12 +111,11 @@ enum Fate {
 /// say. `None`: nobody had come.
 fn over_at(row: &SessionRow, empty_since_ms: i64) -> Option<(i64, EndReason)> {
     let SessionSnapshot { policy, begun_at_ms, created_at_ms, extended_until_ms, .. } = row.snapshot.as_ref()?;
-    let after = |from: i64, minutes: u32| from.saturating_add(i64::from(minutes) * MINUTE_MS);
     let schedule = row.spec.schedule.as_ref();
     let begins = schedule.map_or(*created_at_ms, |schedule| schedule.starts_at_ms.max(*created_at_ms));
     let planned = schedule.map(planned_end);
     let by_schedule = planned.zip(policy.end_after_schedule_minutes).map(|(planned, minutes)| {
-        let end = after(planned, minutes);
+        let end = minutes_after(planned, minutes);
         extended_until_ms.map_or(end, |until| until.max(end))
     });
     let empty_from = match begun_at_ms {
@@ -125,8 +124,8 @@ fn over_at(row: &SessionRow, empty_since_ms: i64) -> Option<(i64, EndReason)> {
     };
     let ends = [
         by_schedule.map(|at| (at, EndReason::Schedule)),
-        Some((after(begun_at_ms.unwrap_or(begins), policy.max_minutes), EndReason::MaxDuration)),
-        empty_from.map(|from| (after(from, policy.idle_end_minutes), EndReason::Idle)),
+        Some((minutes_after(begun_at_ms.unwrap_or(begins), policy.max_minutes), EndReason::MaxDuration)),
+        empty_from.map(|from| (minutes_after(from, policy.idle_end_minutes), EndReason::Idle)),
     ];
     ends.into_iter().flatten().min_by_key(|(at, _)| *at)
 }
@@ -143,6 +142,7 @@ mod tests {
     use super::*;
 
     const START: i64 = 1_800_000_000_000;
+    const MINUTE_MS: i64 = 60_000;
 
     fn row(schedule: Option<Schedule>, policy: SessionPolicy, begun_at_ms: Option<i64>) -> SessionRow {
         let snapshot = SessionSnapshot {

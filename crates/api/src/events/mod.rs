@@ -9,7 +9,7 @@ mod read;
 mod stream;
 mod vocabulary;
 
-pub(crate) use news::News;
+pub(crate) use news::{LOOK_AGAIN, News};
 pub(crate) use vocabulary::Vocabulary;
 
 use crate::operation::{Operation, get};

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::policy::{length, medium_words, mute_words, phase_words, role_words, same_room_words};
-pub(crate) use self::unused::{MINUTE_MS, Unused, unused_until};
+pub(crate) use self::unused::{Unused, minutes_after, unused_until};
 pub(crate) use self::words::{BackupPlanWords, phase, planned_end};
 use self::words::{NewSessionWords, SessionBody, SessionChangeWords, SessionPage};
 use crate::caller::Caller;

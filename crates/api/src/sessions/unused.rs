@@ -18,7 +18,7 @@ use crate::problem::{Kind, Problem, or_missing};
 use crate::reply::Reply;
 use crate::state::ApiState;
 
-pub(crate) const MINUTE_MS: i64 = 60_000;
+const MINUTE_MS: i64 = 60_000;
 
 /// A session without a schedule is for now: a day later it is over, unless a ticket to it is still good.
 const ON_DEMAND_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -37,15 +37,19 @@ pub(crate) fn unused_until(spec: &SessionSpec, policy: &SessionPolicy, made_at_m
     let Some(schedule) = &spec.schedule else {
         return (made_at_ms.saturating_add(ON_DEMAND_MS), EndReason::Idle);
     };
-    let after = |from: i64, minutes: u32| from.saturating_add(i64::from(minutes) * MINUTE_MS);
     let planned = planned_end(schedule);
     let ends = [
-        policy.end_after_schedule_minutes.map(|minutes| (after(planned, minutes), EndReason::Schedule)),
-        Some((after(schedule.starts_at_ms.max(made_at_ms), policy.max_minutes), EndReason::MaxDuration)),
-        Some((after(planned, policy.idle_end_minutes), EndReason::Idle)),
+        policy.end_after_schedule_minutes.map(|minutes| (minutes_after(planned, minutes), EndReason::Schedule)),
+        Some((minutes_after(schedule.starts_at_ms.max(made_at_ms), policy.max_minutes), EndReason::MaxDuration)),
+        Some((minutes_after(planned, policy.idle_end_minutes), EndReason::Idle)),
     ];
     let earliest = ends.into_iter().flatten().min_by_key(|(at, _)| *at);
     earliest.unwrap_or((planned, EndReason::Idle))
+}
+
+/// So many minutes later.
+pub(crate) fn minutes_after(from_ms: i64, minutes: u32) -> i64 {
+    from_ms.saturating_add(i64::from(minutes) * MINUTE_MS)
 }
 
 /// Wakes whoever ends them.
@@ -102,18 +106,9 @@ impl ApiState {
             let id = row.id;
             return self.ledger.append(move |change| change.keep_unused_session(&id, until)).await;
         }
-        let (id, (_, reason)) = (row.id.clone(), unused_until(&row.spec, &row.policy, row.created_at_ms));
-        let end = move |change: &mut Change<'_>| -> Result<bool, StoreError> {
-            let ended = change.end_unused_session(&id, now)?;
-            if ended {
-                record_end(change, &id, Subject::system(), reason, now)?;
-            }
-            Ok(ended)
-        };
-        if self.ledger.change(end).await? {
-            self.tell_ended(&row.id).await;
-        }
-        Ok(())
+        let (_, reason) = unused_until(&row.spec, &row.policy, row.created_at_ms);
+        let end = |change: &mut Change<'_>, id: &SessionId, now| change.end_unused_session(id, now);
+        self.end_where(&row.id, (Subject::system(), reason), now, end).await.map(drop)
     }
 
     /// Until when it is not over after all.
@@ -137,15 +132,27 @@ impl ApiState {
         actor: Subject,
         reason: EndReason,
     ) -> Result<bool, StoreError> {
-        let (id, now) = (session.clone(), now_ms());
-        let end = move |change: &mut Change<'_>| -> Result<bool, StoreError> {
-            let ended = change.end_session_once(&id, now)?;
+        let end = |change: &mut Change<'_>, id: &SessionId, now| change.end_session_once(id, now);
+        self.end_where(session, (actor, reason), now_ms(), end).await
+    }
+
+    /// Ends a session if `end` finds that it is to be ended, with the record of it, and tells it; whether it was so.
+    async fn end_where(
+        &self,
+        session: &SessionId,
+        (actor, reason): (Subject, EndReason),
+        now: i64,
+        end: impl FnOnce(&mut Change<'_>, &SessionId, i64) -> Result<bool, StoreError> + Send + 'static,
+    ) -> Result<bool, StoreError> {
+        let id = session.clone();
+        let recorded = move |change: &mut Change<'_>| -> Result<bool, StoreError> {
+            let ended = end(change, &id, now)?;
             if ended {
                 record_end(change, &id, actor, reason, now)?;
             }
             Ok(ended)
         };
-        let ended = self.ledger.change(end).await?;
+        let ended = self.ledger.change(recorded).await?;
         if ended {
             self.tell_ended(session).await;
         }

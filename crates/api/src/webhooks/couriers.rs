@@ -10,7 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::address::WebhookRules;
 use super::courier::{Courier, Post};
 use super::transport::Transport;
-use crate::events::News;
+use crate::events::{LOOK_AGAIN, News};
 use crate::ledger::Ledger;
 use crate::metrics::ApiMetrics;
 
@@ -26,9 +26,6 @@ struct Turns {
     asked: watch::Sender<u64>,
     done: watch::Sender<u64>,
 }
-
-/// A courier that died is missed after this.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A turn waits for the store only.
 const PATIENCE: Duration = Duration::from_secs(2);
