@@ -1,5 +1,6 @@
-//! Whether a line is too small for the voices on it as they are made: the last rung before there is no sound. Speech of 16
-//! kbit/s is plain, and still speech; what does not get through is none.
+//! Whether a line is too small for what is made for it: for pictures beside the voices on the way up, and for the voices
+//! themselves, the last rung before there is no sound. Speech of 16 kbit/s is plain, and still speech; what does not get
+//! through is none.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ impl Default for Narrow {
 }
 
 impl Narrow {
-    /// Takes whether the line is full, and of what it carries the share that the voices take, or took before they were narrow.
+    /// Takes whether the line is full, and of what it carries the share that is asked for, or was before less was made.
     pub fn judge(&mut self, congested: bool, share: f64, now: Instant) {
         match &mut self.since {
             None if congested && share > TOO_MUCH => self.since = Some(now),

@@ -82,11 +82,10 @@ impl Shard {
     /// opened in place, and whose it is is looked up once for all of it: a frame's packets come together.
     pub fn handle_run(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, run: &mut [u8], stride: usize) {
         let stride = stride.max(1);
-        self.counters.datagrams_in += run.len().div_ceil(stride) as u64;
+        // A datagram may have no bytes.
+        self.counters.datagrams_in += run.len().div_ceil(stride).max(1) as u64;
         self.counters.bytes_in += run.len() as u64;
         if run.is_empty() {
-            // A datagram may have no bytes.
-            self.counters.datagrams_in += 1;
             return self.counters.drop(ShardDrop::UnknownProtocol);
         }
         let mut rest = run;

@@ -110,12 +110,16 @@ impl Endpoint {
 
     /// How loud a microphone is from now on, in dBov.
     pub fn set_audio_level(&mut self, cid: &str, level: i8) {
-        self.published.set_audio_level(cid, level);
+        if let Some(microphone) = self.published.microphone(cid) {
+            microphone.set_level(level);
+        }
     }
 
     /// What a microphone's speech is made of at most, in bits per second; `None`: as configured.
     pub fn set_most_audio(&mut self, cid: &str, most_bps: Option<u64>) {
-        self.published.set_most_audio(cid, most_bps);
+        if let Some(microphone) = self.published.microphone(cid) {
+            microphone.set_most(most_bps);
+        }
     }
 
     /// The server asks for this many more receive sections, or with none just for a new offer.

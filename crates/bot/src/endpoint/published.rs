@@ -138,15 +138,10 @@ impl Published {
         }
     }
 
-    pub(crate) fn set_audio_level(&mut self, cid: &str, level: i8) {
-        if let Some(Track { source: Source::Audio(source), .. }) = self.tracks.iter_mut().find(|t| t.cid == cid) {
-            source.set_level(level);
-        }
-    }
-
-    pub(crate) fn set_most_audio(&mut self, cid: &str, most_bps: Option<u64>) {
-        if let Some(Track { source: Source::Audio(source), .. }) = self.tracks.iter_mut().find(|t| t.cid == cid) {
-            source.set_most(most_bps);
+    pub(crate) fn microphone(&mut self, cid: &str) -> Option<&mut AudioSource> {
+        match &mut self.tracks.iter_mut().find(|track| track.cid == cid)?.source {
+            Source::Audio(source) => Some(source),
+            Source::Video(_) => None,
         }
     }
 
