@@ -1,11 +1,14 @@
 """A client of the control API, and people who only take a seat: signalling without media."""
 
 import json
+import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
 
 import aiohttp
+
+from server import Server
 
 WAIT = 15.0
 
@@ -100,3 +103,13 @@ class Seat:
             if message.type == aiohttp.WSMsgType.TEXT and "pong" in json.loads(message.data):
                 return True
         return False
+
+
+class OwnServerTest(unittest.IsolatedAsyncioTestCase):
+    """Each test has a server of its own, whose sessions are made by the control API."""
+
+    async def asyncSetUp(self):
+        self.server = Server(ad_hoc=False)
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__, None, None, None)
+        self.api = Api(self.server.page, self.server.key("all"))

@@ -19,7 +19,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from control import Api, Seat
+from control import Api, OwnServerTest, Seat
 from server import Server, token
 
 HERE = pathlib.Path(__file__).parent
@@ -503,14 +503,8 @@ class ApiTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(facts["signalling"]["third_party_hosts"], [])
 
 
-class FloodTest(unittest.IsolatedAsyncioTestCase):
+class FloodTest(OwnServerTest):
     """Strangers who do not stop."""
-
-    async def asyncSetUp(self):
-        self.server = Server(ad_hoc=False)
-        self.server.__enter__()
-        self.addCleanup(self.server.__exit__, None, None, None)
-        self.api = Api(self.server.page, self.server.key("all"))
 
     async def test_a_thousand_wrong_tickets_a_second_hurt_nobody_elses_call(self):
         session, flood = self.api.session(), Api(self.server.page, None)
@@ -585,14 +579,8 @@ class HalfOpenTest(unittest.TestCase):
         self.assertEqual(server.alarms(), [])
 
 
-class OperatorTest(unittest.IsolatedAsyncioTestCase):
+class OperatorTest(OwnServerTest):
     """What an operator does, and what a bad disk does."""
-
-    async def asyncSetUp(self):
-        self.server = Server(ad_hoc=False)
-        self.server.__enter__()
-        self.addCleanup(self.server.__exit__, None, None, None)
-        self.api = Api(self.server.page, self.server.key("all"))
 
     async def test_the_audit_log_is_verified_and_a_change_in_it_is_found(self):
         import sqlite3

@@ -8,20 +8,14 @@ import unittest
 
 from livekit import api as livekit
 
-from control import Api, Seat
-from server import API_KEY, API_SECRET, Server
+from control import OwnServerTest, Seat
+from server import API_KEY, API_SECRET
 from test_livekit import until
 
 HOURS_MS = 3_600_000
 
 
-class RestoreTest(unittest.IsolatedAsyncioTestCase):
-    async def asyncSetUp(self):
-        self.server = Server(ad_hoc=False)
-        self.server.__enter__()
-        self.addCleanup(self.server.__exit__, None, None, None)
-        self.api = Api(self.server.page, self.server.key("all"))
-
+class RestoreTest(OwnServerTest):
     def move_to(self, region: str, while_down=lambda: None) -> None:
         """The server stops at once and starts in this region."""
         self.server.process.kill()
